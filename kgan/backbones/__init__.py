@@ -1,0 +1,5 @@
+"""Generators and discriminators without a game."""
+
+from kgan.backbones.dcgan import DCGANDiscriminator, DCGANGenerator
+
+__all__ = ["DCGANDiscriminator", "DCGANGenerator"]
