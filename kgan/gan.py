@@ -1,0 +1,681 @@
+"""GAN: the keras.Model with two players, and the one train step that moves both."""
+
+import random
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from kgan import losses
+
+UPDATES = ("simultaneous", "alternating")
+LATENT_DISTRIBUTIONS = ("normal", "uniform")
+
+
+@keras.saving.register_keras_serializable(package="kgan")
+class GAN(keras.Model):
+    """A generator and a discriminator that play against each other under `fit`.
+
+    Goodfellow et al. 2014, "Generative Adversarial Networks" (arXiv 1406.2661). Both players are
+    ordinary Keras models. An unconditional GAN calls `generator(latents)` and
+    `discriminator(images)`; a conditional one calls `generator([latents, labels])` and
+    `discriminator([images, labels])`, where fakes take the labels of the real batch.
+
+    What is drawn for people (`generate`, `predict`, `evaluate`'s metrics, `export`) comes from
+    `averaged_generator`, an exponential average of the generator's weights and batch-norm
+    statistics (Yazıcı et al. 2018, arXiv 1806.04498), which is steadier than the last step.
+
+    Args:
+        generator: `keras.Model`, latents `(batch, latent_dim)` to samples.
+        discriminator: `keras.Model`, samples to scores: `(batch,)`, `(batch, 1)` or a patch map
+            `(batch, height, width, 1)`.
+        num_classes: int or None, makes the GAN conditional on int labels `(batch,)` in
+            `[0, num_classes)`. Defaults to None.
+        condition_dim: int or None, makes it conditional on float vectors
+            `(batch, condition_dim)` (attributes, several labels at once). Defaults to None.
+        latent_dim: int or None, width of the latents. Defaults to what the generator's input
+            says; a generator without a known input needs it.
+        latent_distribution: `"normal"` (mean 0, standard deviation 1) or `"uniform"` (from -1
+            to 1). Defaults to `"normal"`.
+        average_half_life_images: int or None, after how many training images a weight counts
+            half in the averaged generator; None uses the generator itself. Defaults to 10,000.
+        average_warm_up: float > 0, the half-life is at most this fraction of the images seen, so
+            that the first, bad generators are soon forgotten. Defaults to 0.05.
+        seed: int or None, of the latents drawn in training. Defaults to a random one.
+        **kwargs: `name`, `dtype` of `keras.Model`.
+
+    Raises:
+        ValueError: if an argument is out of range, or `latent_dim` is missing and unknown.
+
+    Example:
+
+    >>> gan = kgan.GAN(
+    ...     kgan.backbones.MLPGenerator(image_shape=(2,), latent_dim=4, units=[8]),
+    ...     kgan.backbones.MLPDiscriminator(image_shape=(2,), units=[8]),
+    ... )
+    >>> gan.compile(generator_optimizer="adam", discriminator_optimizer="adam")
+    >>> history = gan.fit(np.random.uniform(-1, 1, (64, 2)), epochs=1, verbose=0)
+    >>> gan.generate(16, seed=1).shape
+    (16, 2)
+    """
+
+    def __init__(
+        self,
+        generator,
+        discriminator,
+        num_classes=None,
+        condition_dim=None,
+        latent_dim=None,
+        latent_distribution="normal",
+        average_half_life_images=10_000,
+        average_warm_up=0.05,
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if num_classes is not None and condition_dim is not None:
+            raise ValueError(
+                "Give num_classes (int labels) or condition_dim (float vectors), not both. "
+                f"Received: num_classes={num_classes}, condition_dim={condition_dim}"
+            )
+        if latent_distribution not in LATENT_DISTRIBUTIONS:
+            raise ValueError(
+                f"latent_distribution must be one of {LATENT_DISTRIBUTIONS}. "
+                f"Received: {latent_distribution!r}"
+            )
+        for name, value in (
+            ("average_half_life_images", average_half_life_images),
+            ("average_warm_up", average_warm_up),
+        ):
+            if value is not None and not value > 0:
+                raise ValueError(f"{name} must be above 0. Received: {value!r}")
+
+        # === Config ===
+        self.num_classes = num_classes
+        self.condition_dim = condition_dim
+        self.latent_dim = latent_dim or _input_width(generator)
+        self.latent_distribution = latent_distribution
+        self.average_half_life_images = average_half_life_images
+        self.average_warm_up = average_warm_up
+        self.seed = random.randint(0, 2**31 - 1) if seed is None else seed
+
+        # === Players ===
+        self.generator = generator
+        self.discriminator = discriminator
+        self.image_shape = self._build_players()
+        self.averaged_generator = generator
+        if average_half_life_images is not None:
+            self.averaged_generator = self._copy_generator()
+
+        # === Training state ===
+        self._latent_seeds = keras.random.SeedGenerator(self.seed)
+        self._evaluation_seeds = keras.random.SeedGenerator(self.seed)
+        self.images_seen = self.add_weight(
+            name="images_seen",
+            shape=(),
+            dtype="int64",
+            initializer="zeros",
+            trainable=False,
+            aggregation="only_first_replica",
+        )
+        self._trackers = {}
+        self._evaluation_metrics = []
+        self.built = True
+
+    @property
+    def is_conditional(self):
+        """Whether both players are given labels."""
+        return self.num_classes is not None or self.condition_dim is not None
+
+    def _build_players(self):
+        """Builds both networks symbolically and returns the shape of one sample."""
+        latents, labels = keras.Input((self.latent_dim,)), self._label_input()
+        images = self.generator(self._inputs(latents, labels))
+        self.discriminator(self._inputs(images, labels))
+        return tuple(images.shape[1:])
+
+    def _label_input(self):
+        if self.num_classes is not None:
+            return keras.Input((), dtype="int32")
+        return keras.Input((self.condition_dim,)) if self.condition_dim is not None else None
+
+    def _copy_generator(self):
+        copy = keras.models.clone_model(self.generator)
+        copy(self._inputs(keras.Input((self.latent_dim,)), self._label_input()))
+        copy.set_weights(self.generator.get_weights())
+        copy.trainable = False
+        return copy
+
+    def _inputs(self, values, labels):
+        return [values, labels] if self.is_conditional else values
+
+    def build(self, input_shape=None):
+        """Does nothing: the constructor has built both players."""
+
+    # --- What users compile ---------------------------------------------------------------------
+
+    def compile(
+        self,
+        generator_optimizer="adam",
+        discriminator_optimizer="adam",
+        loss="non_saturating",
+        penalties=(),
+        metrics=(),
+        updates="simultaneous",
+        discriminator_steps=1,
+        run_eagerly=False,
+        steps_per_execution=1,
+        jit_compile="auto",
+    ):
+        """Says how the players learn.
+
+        Args:
+            generator_optimizer: Keras optimizer, its name or its config. Defaults to `"adam"`.
+            discriminator_optimizer: likewise, another object. Defaults to `"adam"`.
+            loss: str or `kgan.losses.LossPair`, see `kgan.losses.names()`. Defaults to
+                `"non_saturating"`.
+            penalties: list of `kgan.penalties.Penalty`, added to the discriminator's loss.
+            metrics: list of `keras.metrics.Metric` that `evaluate` (and so `validation_data`)
+                calls as `update_state(real_images, fake_images)`.
+            updates: `"simultaneous"` (both gradients from one forward pass) or `"alternating"`
+                (the generator answers the discriminator after its step). Defaults to
+                `"simultaneous"`.
+            discriminator_steps: int >= 1, discriminator updates a generator update. Each takes
+                its own equal slice of the batch, so feed that many times more images a step.
+                Defaults to 1.
+            run_eagerly: bool, as in Keras. Defaults to False.
+            steps_per_execution: int >= 1, as in Keras. Defaults to 1.
+            jit_compile: bool or `"auto"`: XLA where there is a GPU or TPU, and not on CPU, where
+                oneDNN's convolutions are faster. Defaults to `"auto"`.
+
+        Raises:
+            ValueError: if a name is unknown or a value out of range.
+            TypeError: if both players share one optimizer object.
+        """
+        if updates not in UPDATES:
+            raise ValueError(f"updates must be one of {UPDATES}. Received: {updates!r}")
+        if not (isinstance(discriminator_steps, int) and discriminator_steps >= 1):
+            raise ValueError(
+                f"discriminator_steps must be an int of 1 or more. Received: {discriminator_steps}"
+            )
+        if isinstance(generator_optimizer, keras.optimizers.Optimizer) and (
+            generator_optimizer is discriminator_optimizer
+        ):
+            raise TypeError(
+                "Each player needs an optimizer of its own, since an optimizer keeps moments for "
+                f"its own variables. Received twice: {generator_optimizer!r}"
+            )
+        self._compile_arguments = {
+            "generator_optimizer": keras.optimizers.get(generator_optimizer),
+            "discriminator_optimizer": keras.optimizers.get(discriminator_optimizer),
+            "loss": losses.get(loss),
+            "penalties": list(penalties),
+            "metrics": list(metrics),
+            "updates": updates,
+            "discriminator_steps": discriminator_steps,
+            "run_eagerly": run_eagerly,
+            "steps_per_execution": steps_per_execution,
+            "jit_compile": jit_compile,
+        }
+        if jit_compile == "auto":
+            jit_compile = _has_accelerator() and not run_eagerly
+        super().compile(
+            optimizer=None,
+            run_eagerly=run_eagerly,
+            steps_per_execution=steps_per_execution,
+            jit_compile=jit_compile,
+        )
+        self.loss = self._compile_arguments["loss"]
+        self.penalties = list(penalties)
+        self.updates = updates
+        self.discriminator_steps = discriminator_steps
+        self._compile_optimizers()
+        self._trackers = {name: keras.metrics.Mean(name=name) for name in self._log_names()}
+        self._evaluation_metrics = list(metrics)
+
+    def _compile_optimizers(self):
+        for player in ("generator", "discriminator"):
+            optimizer = self._compile_arguments[f"{player}_optimizer"]
+            scales_loss = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+            if self._uses_float16() and not scales_loss:
+                optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+            setattr(self, f"{player}_optimizer", optimizer)
+            optimizer.build(getattr(self, f"{player}_variables"))
+
+    def _uses_float16(self):
+        return any(layer.compute_dtype == "float16" for layer in self._flatten_layers())
+
+    def _log_names(self):
+        """Returns the keys of what `compute_losses` returns; a game with more adds its own."""
+        names = ["generator_loss", "discriminator_loss", "real_score", "fake_score"]
+        return names + [penalty.name for penalty in self.penalties]
+
+    @property
+    def generator_variables(self):
+        """The variables that the generator's optimizer moves."""
+        return self.generator.trainable_variables
+
+    @property
+    def discriminator_variables(self):
+        """The variables that the discriminator's optimizer moves."""
+        return self.discriminator.trainable_variables
+
+    # --- The game -------------------------------------------------------------------------------
+
+    def compute_losses(self, real_images, labels, training=True):
+        """Plays one round: draws latents, generates, and scores reals and fakes.
+
+        A game overrides this. The scalars are means over this replica's examples.
+
+        Args:
+            real_images: float32 `(batch, …)` in [-1, 1].
+            labels: int32 `(batch,)` or float32 `(batch, condition_dim)`; None without condition.
+            training: bool, False draws latents that do not disturb training. Defaults to True.
+
+        Returns:
+            Dict of scalars: `generator_loss` and `discriminator_loss`, which the players minimise,
+            and what else is worth logging.
+        """
+
+        def score(images):
+            return self.score(images, labels, training)
+
+        latents = self.sample_latents(ops.shape(real_images)[0], training)
+        fake_images = self.synthesize(latents, labels, training)
+        generator_terms = sum(self.generator.losses)
+        real_scores = score(real_images)
+        # Layers forget the activity losses of one call at the next; weight losses count once.
+        discriminator_terms = sum(_activity_losses(self.discriminator))
+        fake_scores = score(fake_images)
+        discriminator_terms += sum(self.discriminator.losses)
+        penalties = {p.name: p(score, real_images, fake_images) for p in self.penalties}
+        return {
+            "generator_loss": self.loss.generator(real_scores, fake_scores) + generator_terms,
+            "discriminator_loss": self.loss.discriminator(real_scores, fake_scores)
+            + discriminator_terms
+            + sum(penalties.values()),
+            "real_score": ops.mean(self.loss.probability(ops.cast(real_scores, "float32"))),
+            "fake_score": ops.mean(self.loss.probability(ops.cast(fake_scores, "float32"))),
+            **penalties,
+        }
+
+    def synthesize(self, latents, labels=None, training=False):
+        """Returns the generator's images for these latents, as float32."""
+        images = self.generator(self._inputs(latents, labels), training=training)
+        return ops.cast(images, "float32")
+
+    def score(self, images, labels=None, training=False):
+        """Returns the discriminator's scores of these images."""
+        return self.discriminator(self._inputs(images, labels), training=training)
+
+    def sample_latents(self, n, training=True):
+        """Draws `n` latents for this replica: its share of the global batch's.
+
+        All replicas hold the same random state, so each draws for all and takes its own part;
+        several replicas together see what one with the global batch would.
+        """
+        context = tf.distribute.get_replica_context()
+        replica = context.replica_id_in_sync_group
+        seeds = self._latent_seeds if training else self._evaluation_seeds
+        latents = self._draw_latents(n * context.num_replicas_in_sync, seeds)
+        return latents[replica * n : (replica + 1) * n]
+
+    def _draw_latents(self, n, seed):
+        shape = (n, self.latent_dim)
+        if self.latent_distribution == "normal":
+            return keras.random.normal(shape, seed=seed)
+        return keras.random.uniform(shape, -1.0, 1.0, seed=seed)
+
+    # --- The step -------------------------------------------------------------------------------
+
+    def train_step(self, data):
+        """Moves the discriminator `discriminator_steps` times and the generator once."""
+        images, labels = self._unpack(data)
+        *earlier, last = self._turns(images, labels)
+        alternating = self.updates == "alternating"
+        for turn in [*earlier, last] if alternating else earlier:
+            discriminator_logs = self._discriminator_step(*turn)
+
+        with _tape() as generator_tape, _tape() as discriminator_tape:
+            generator_tape.watch(_tensors(self.generator_variables))
+            discriminator_tape.watch(_tensors(self.discriminator_variables))
+            logs = self.compute_losses(*last)
+            generator_loss = _objective(logs["generator_loss"], self.generator_optimizer)
+            discriminator_loss = _objective(
+                logs["discriminator_loss"], self.discriminator_optimizer
+            )
+        # Both gradients before either step: the players answer each other as they were.
+        generator_gradients = generator_tape.gradient(
+            generator_loss, _tensors(self.generator_variables)
+        )
+        if alternating:
+            logs = {**discriminator_logs, "generator_loss": logs["generator_loss"]}
+        else:
+            self._descend_discriminator(discriminator_tape, discriminator_loss)
+        self.generator_optimizer.apply(generator_gradients, self.generator_variables)
+        self._update_average(ops.shape(images)[0])
+        return self._track(logs, ops.shape(images)[0])
+
+    def _discriminator_step(self, images, labels):
+        with _tape() as tape:
+            tape.watch(_tensors(self.discriminator_variables))
+            logs = self.compute_losses(images, labels)
+            loss = _objective(logs["discriminator_loss"], self.discriminator_optimizer)
+        self._descend_discriminator(tape, loss)
+        return logs
+
+    def _descend_discriminator(self, tape, loss):
+        gradients = tape.gradient(loss, _tensors(self.discriminator_variables))
+        self.discriminator_optimizer.apply(gradients, self.discriminator_variables)
+
+    def _turns(self, images, labels):
+        """Slices the batch into one equal part for each discriminator step."""
+        turns = self.discriminator_steps
+        if images.shape[0] is not None and images.shape[0] < turns:
+            raise ValueError(
+                f"discriminator_steps={turns} needs a batch of at least {turns} images, one for "
+                f"each step. Received: a batch of {images.shape[0]}"
+            )
+        size = ops.shape(images)[0] // turns
+        parts = [slice(i * size, (i + 1) * size) for i in range(turns)]
+        return [(images[part], None if labels is None else labels[part]) for part in parts]
+
+    def _update_average(self, batch_size):
+        """Moves the averaged generator towards the generator."""
+        context = tf.distribute.get_replica_context()
+        batch_size = batch_size * context.num_replicas_in_sync
+        self.images_seen.assign(self.images_seen + ops.cast(batch_size, "int64"))
+        if self.averaged_generator is self.generator:
+            return
+        half_life = ops.minimum(
+            float(self.average_half_life_images),
+            self.average_warm_up * ops.cast(self.images_seen, "float32"),
+        )
+        decay = 0.5 ** (ops.cast(batch_size, "float32") / half_life)
+        pairs = zip(_tensors(self.averaged_generator.weights), _tensors(self.generator.weights))
+        context.merge_call(_move_averages, args=(list(pairs), decay))
+
+    def _unpack(self, data):
+        """Returns the images and labels of a batch, checked against what the players take."""
+        images, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
+        if weights is not None:
+            raise ValueError("A GAN takes no sample weights. Received: sample_weight in the data")
+        self._check_images(images)
+        if not self.is_conditional:
+            return ops.cast(images, "float32"), None
+        return ops.cast(images, "float32"), self._check_labels(labels)
+
+    def _check_images(self, images):
+        if not keras.backend.is_float_dtype(images.dtype):
+            raise ValueError(
+                "Images must be floats in [-1, 1]; kgan.data.load gives them, or scale 8-bit "
+                f"images with `images / 127.5 - 1`. Received: dtype {images.dtype}"
+            )
+        if len(images.shape) != len(self.image_shape) + 1 or any(
+            have is not None and want is not None and have != want
+            for have, want in zip(images.shape[1:], self.image_shape, strict=True)
+        ):
+            raise ValueError(
+                f"The generator makes samples of shape {self.image_shape}, so the data must have "
+                f"shape {('batch', *self.image_shape)}. Received: {tuple(images.shape)}"
+            )
+
+    def _check_labels(self, labels):
+        if labels is None:
+            raise ValueError(
+                "A conditional GAN needs a label for each image: a dataset of (images, labels), "
+                "or fit(images, labels). Received: images only"
+            )
+        labels = ops.convert_to_tensor(labels)
+        if self.condition_dim is not None:
+            if len(labels.shape) != 2 or labels.shape[1] not in (None, self.condition_dim):
+                raise ValueError(
+                    f"Labels must have shape (batch, condition_dim={self.condition_dim}). "
+                    f"Received: {tuple(labels.shape)}"
+                )
+            return ops.cast(labels, "float32")
+        if len(labels.shape) == 2 and labels.shape[1] == 1:
+            labels = labels[:, 0]
+        if len(labels.shape) != 1:
+            raise ValueError(
+                "Labels must be class numbers of shape (batch,), not one-hot vectors. "
+                f"Received: {tuple(labels.shape)}"
+            )
+        labels = ops.cast(labels, "int32")
+        message = f"Labels must lie in [0, num_classes={self.num_classes})."
+        in_range = tf.debugging.Assert(
+            tf.reduce_all((labels >= 0) & (labels < self.num_classes)), [message, labels]
+        )
+        # Eager execution has raised by now and returns None.
+        with tf.control_dependencies([] if in_range is None else [in_range]):
+            return tf.identity(labels)
+
+    # --- Logs -----------------------------------------------------------------------------------
+
+    @property
+    def metrics(self):
+        """The running means that `fit` shows: no phantom `loss` of Keras's own."""
+        return list(self._trackers.values())
+
+    def _track(self, logs, batch_size):
+        if logs.keys() != self._trackers.keys():
+            raise ValueError(
+                f"compute_losses must return the keys {sorted(self._trackers)}, as _log_names() "
+                f"lists them. Received: {sorted(logs)}"
+            )
+        for name, value in logs.items():
+            self._trackers[name].update_state(value, sample_weight=batch_size)
+        return {name: tracker.result() for name, tracker in self._trackers.items()}
+
+    def test_step(self, data):
+        """Plays one round without learning, and shows the metrics reals and averaged fakes."""
+        images, labels = self._unpack(data)
+        logs = self._track(
+            self.compute_losses(images, labels, training=False), ops.shape(images)[0]
+        )
+        if self._evaluation_metrics:
+            latents = self.sample_latents(ops.shape(images)[0], training=False)
+            fake_images = self(self._inputs(latents, labels))
+            for metric in self._evaluation_metrics:
+                metric.update_state(images, fake_images)
+        return logs
+
+    def evaluate(self, *args, return_dict=False, **kwargs):
+        """Keras's `evaluate`, with the same latents each time.
+
+        The metrics that `compile` was given compare the reals with fakes of the averaged
+        generator; their results follow the losses.
+
+        Args:
+            *args: as in Keras.
+            return_dict: bool, whether to return a dict. Defaults to False: a list.
+            **kwargs: as in Keras.
+        """
+        self._evaluation_seeds.state.assign([self.seed, 0])
+        for metric in self._evaluation_metrics:
+            metric.reset_state()
+        logs = super().evaluate(*args, return_dict=True, **kwargs)
+        for metric in self._evaluation_metrics:
+            result = metric.result()
+            results = result if isinstance(result, dict) else {metric.name: result}
+            logs.update({name: float(value) for name, value in results.items()})
+        return logs if return_dict else list(logs.values())
+
+    # --- Samples --------------------------------------------------------------------------------
+
+    def call(self, inputs, training=False):
+        """Returns the averaged generator's images, float32 in [-1, 1].
+
+        Args:
+            inputs: float tensor `(batch, latent_dim)`, or `[latents, labels]` if conditional.
+            training: bool, ignored: the averaged generator never trains. Defaults to False.
+        """
+        return ops.cast(self.averaged_generator(inputs, training=False), "float32")
+
+    def generate(self, n, labels=None, seed=None, batch_size=128):
+        """Draws samples from the averaged generator.
+
+        Args:
+            n: int >= 1, how many.
+            labels: what to draw, if conditional: one class number for all, or an array `(n,)`,
+                or float `(n, condition_dim)`. Defaults to classes drawn uniformly.
+            seed: int or None; the same seed draws the same samples. Defaults to a new one.
+            batch_size: int >= 1, how many are computed at once. Defaults to 128.
+
+        Returns:
+            float32 NumPy array `(n, *image_shape)` in [-1, 1].
+
+        Raises:
+            ValueError: if a label is out of range, has another shape, or is given to an
+                unconditional GAN.
+        """
+        if not (isinstance(n, int) and n >= 1):
+            raise ValueError(f"n must be an int of 1 or more. Received: {n!r}")
+        seed = random.randint(0, 2**31 - 1) if seed is None else int(seed)
+        latents = ops.convert_to_numpy(self._draw_latents(n, seed))
+        inputs = self._inputs(latents, self._labels_for(n, labels, seed))
+        return self.predict(inputs, batch_size=batch_size, verbose=0)
+
+    def _labels_for(self, n, labels, seed):
+        """Returns one label for each of `n` samples, as an array, or None without condition."""
+        if not self.is_conditional:
+            if labels is not None:
+                raise ValueError(
+                    "This GAN is unconditional (num_classes=None), so generate takes no labels. "
+                    f"Received: labels={labels!r}"
+                )
+            return None
+        if self.condition_dim is not None:
+            return self._vectors_for(n, labels)
+        if labels is None:
+            labels = keras.random.randint((n,), 0, self.num_classes, seed=seed)
+        labels = ops.convert_to_numpy(labels)
+        if labels.shape not in ((), (n,)) or labels.dtype.kind not in "iu":
+            raise ValueError(
+                f"labels must be one class number, or {n} of them. Received: {labels.dtype} "
+                f"of shape {labels.shape}"
+            )
+        outside = labels[(labels < 0) | (labels >= self.num_classes)]
+        if outside.size:
+            raise ValueError(
+                f"Labels must lie in [0, num_classes={self.num_classes}). Received: {outside[0]}"
+            )
+        return np.broadcast_to(labels, (n,)).astype("int32")
+
+    def _vectors_for(self, n, labels):
+        if labels is None or np.shape(labels)[-1:] != (self.condition_dim,):
+            raise ValueError(
+                f"generate needs labels of shape ({n}, condition_dim={self.condition_dim}). "
+                f"Received: {None if labels is None else np.shape(labels)}"
+            )
+        return np.broadcast_to(labels, (n, self.condition_dim)).astype("float32")
+
+    # --- Saving ---------------------------------------------------------------------------------
+
+    def get_config(self):
+        """Returns the arguments that make an equal, untrained GAN."""
+        return {
+            **super().get_config(),
+            "generator": keras.saving.serialize_keras_object(self.generator),
+            "discriminator": keras.saving.serialize_keras_object(self.discriminator),
+            "num_classes": self.num_classes,
+            "condition_dim": self.condition_dim,
+            "latent_dim": self.latent_dim,
+            "latent_distribution": self.latent_distribution,
+            "average_half_life_images": self.average_half_life_images,
+            "average_warm_up": self.average_warm_up,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """Makes the GAN that `get_config` described."""
+        players = {
+            name: keras.saving.deserialize_keras_object(config[name], custom_objects)
+            for name in ("generator", "discriminator")
+        }
+        return cls(**{**config, **players})
+
+    def get_compile_config(self):
+        """Returns the arguments of `compile`, so that a loaded GAN trains on."""
+        return keras.saving.serialize_keras_object(self._compile_arguments) if self.compiled else {}
+
+    def compile_from_config(self, config):
+        """Compiles as `get_compile_config` described."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+
+    def save_own_variables(self, store):
+        """Saves the random state too, so that training goes on as if never interrupted."""
+        super().save_own_variables(store)
+        for i, state in enumerate(self._random_states()):
+            store[f"random_state_{i}"] = state
+
+    def load_own_variables(self, store):
+        """Restores what `save_own_variables` saved."""
+        weights = {key: store[key] for key in store.keys() if not key.startswith("random_state")}
+        super().load_own_variables(weights)
+        for i, state in enumerate(self._random_states()):
+            state.assign(store[f"random_state_{i}"])
+
+    def _random_states(self):
+        """Every seed generator's state, the networks' dropout layers' included."""
+        return [v for v in self.non_trainable_variables if v.name == "seed_generator_state"]
+
+    def export(self, path, format="tf_saved_model", **kwargs):
+        """Writes the averaged generator for serving; see `kgan.export.export_gan`.
+
+        Args:
+            path: str, a folder for the SavedModel's numbered versions, or a file for the others.
+            format: `"tf_saved_model"`, `"onnx"` or `"litert"`. Defaults to `"tf_saved_model"`.
+            **kwargs: passed to the format's exporter.
+        """
+        from kgan.export import export_gan
+
+        return export_gan(self, path, format=format, **kwargs)
+
+
+def _input_width(generator):
+    """Returns the width of the latents that this generator takes."""
+    inputs = getattr(generator, "inputs", None)
+    width = inputs[0].shape[-1] if inputs else getattr(generator, "latent_dim", None)
+    if width is None:
+        raise ValueError(
+            "The generator does not say how wide its latents are (it has no Keras input and no "
+            f"attribute latent_dim): give GAN(latent_dim=…). Received: {generator!r}"
+        )
+    return width
+
+
+def _has_accelerator():
+    return any(device.device_type in ("GPU", "TPU") for device in tf.config.list_logical_devices())
+
+
+def _activity_losses(network):
+    """Returns the losses that a network's last call added, without those of its weights."""
+    weight_losses = sum(v.regularizer is not None for v in network.trainable_variables)
+    return network.losses[: len(network.losses) - weight_losses]
+
+
+def _tape():
+    """A tape for one player: watching only its variables, it never goes through the other's."""
+    return tf.GradientTape(watch_accessed_variables=False)
+
+
+def _tensors(variables):
+    return [variable.value for variable in variables]
+
+
+def _objective(loss, optimizer):
+    """What a replica differentiates: optimizers sum over replicas, and may scale for float16."""
+    return optimizer.scale_loss(loss / tf.distribute.get_strategy().num_replicas_in_sync)
+
+
+def _move_averages(strategy, pairs, decay):
+    def move(average, value, decay):
+        if average.dtype.is_floating:
+            value = average * decay + value * (1 - decay)
+        average.assign(value)
+
+    for average, value in pairs:
+        strategy.extended.update(average, move, args=(value, decay), group=False)

@@ -1,0 +1,103 @@
+"""What every adversarial loss has in common: shapes, reduction, and the pair of two players."""
+
+import keras
+from keras import ops
+
+from kgan.registry import Registry
+
+LOSSES = Registry("loss")
+
+
+class AdversarialLoss(keras.losses.Loss):
+    """Base of one player's loss, called as `loss(real_scores, fake_scores)`.
+
+    A subclass writes `call`, which receives scores of shape `(batch, positions)` in float32 and
+    returns a loss for each of them. Scores may come as `(batch,)`, `(batch, 1)` or a patch map
+    `(batch, height, width, 1)`; an example's loss is the mean over its positions.
+
+    The result is the mean over *this replica's* examples. Keras's own losses also divide by the
+    number of replicas, which would leave penalties and other plain terms with a different scale:
+    kgan's train step divides once, for all terms alike.
+
+    Args:
+        reduction: str or None, `"sum_over_batch_size"`, `"sum"` or `None` (a loss an example).
+            Defaults to `"sum_over_batch_size"`.
+        name: str, defaults to the class name in snake case.
+        dtype: dtype of the computation. Defaults to Keras's floatx.
+
+    Example:
+
+    >>> loss = kgan.losses.NonSaturatingGeneratorLoss()
+    >>> round(float(loss(np.zeros((4, 1)), np.zeros((4, 1)))), 4)
+    0.6931
+    """
+
+    def __call__(self, real_scores, fake_scores, sample_weight=None):
+        real_scores, fake_scores = self._flatten(real_scores), self._flatten(fake_scores)
+        losses = ops.mean(self.call(real_scores, fake_scores), axis=-1)
+        if sample_weight is not None:
+            losses = losses * ops.reshape(ops.cast(sample_weight, losses.dtype), (-1,))
+        if self.reduction in (None, "none"):
+            return losses
+        return ops.sum(losses) if self.reduction == "sum" else ops.mean(losses)
+
+    def _flatten(self, scores):
+        scores = ops.convert_to_tensor(scores)
+        return ops.reshape(ops.cast(scores, self.dtype), (ops.shape(scores)[0], -1))
+
+    def call(self, real_scores, fake_scores):
+        """Returns the loss of every score, of shape `(batch, positions)`."""
+        raise NotImplementedError(f"{type(self).__name__} must implement call().")
+
+
+@keras.saving.register_keras_serializable(package="kgan")
+class LossPair:
+    """What the two players of a game want.
+
+    Args:
+        discriminator: `AdversarialLoss`, what the discriminator minimises.
+        generator: `AdversarialLoss`, what the generator minimises.
+
+    Raises:
+        TypeError: if either is not an `AdversarialLoss`.
+
+    Example:
+
+    >>> pair = kgan.losses.LossPair(
+    ...     discriminator=kgan.losses.MinimaxDiscriminatorLoss(),
+    ...     generator=kgan.losses.NonSaturatingGeneratorLoss(),
+    ... )
+    >>> round(float(pair.discriminator(np.zeros((4, 1)), np.zeros((4, 1)))), 4)
+    1.3863
+    """
+
+    def __init__(self, discriminator, generator):
+        for player, loss in (("discriminator", discriminator), ("generator", generator)):
+            if not isinstance(loss, AdversarialLoss):
+                raise TypeError(
+                    f"The {player}'s loss must be a kgan.losses.AdversarialLoss (a Keras loss "
+                    "of y_true and y_pred would be scaled differently from the other terms on "
+                    f"several replicas). Received: {loss!r}"
+                )
+        self.discriminator = discriminator
+        self.generator = generator
+
+    def probability(self, scores):
+        """Returns D(x) in [0, 1] where the game's scores are logits, else the scores.
+
+        Args:
+            scores: float tensor of any shape, what the discriminator returned.
+        """
+        return scores
+
+    def get_config(self):
+        """Returns the arguments that make an equal pair."""
+        return {
+            "discriminator": keras.saving.serialize_keras_object(self.discriminator),
+            "generator": keras.saving.serialize_keras_object(self.generator),
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        """Makes the pair that `get_config` described."""
+        return cls(**{k: keras.saving.deserialize_keras_object(v) for k, v in config.items()})
