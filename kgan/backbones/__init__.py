@@ -1,5 +1,13 @@
 """Generators and discriminators without a game."""
 
+from kgan.backbones.backbone import Backbone
 from kgan.backbones.dcgan import DCGANDiscriminator, DCGANGenerator
+from kgan.backbones.mlp import MLPDiscriminator, MLPGenerator
 
-__all__ = ["DCGANDiscriminator", "DCGANGenerator"]
+__all__ = [
+    "Backbone",
+    "DCGANDiscriminator",
+    "DCGANGenerator",
+    "MLPDiscriminator",
+    "MLPGenerator",
+]

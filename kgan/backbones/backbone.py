@@ -2,8 +2,6 @@
 
 import keras
 
-from kgan.layers.checks import check_positive_int
-
 
 class Backbone(keras.Model):
     """Base of the networks: a Functional model that is rebuilt from its own arguments.
@@ -25,6 +23,7 @@ class Backbone(keras.Model):
         self.dtype_policy = keras.dtype_policies.get(dtype)
 
     def get_config(self):
+        """Returns the arguments of this constructor that `from_config` can take."""
         # Not Functional's config, which lists layers and could not be given to a constructor.
         return {
             "name": self.name,
@@ -36,17 +35,6 @@ class Backbone(keras.Model):
     def from_config(cls, config):
         """Builds the network anew from what `get_config` returned."""
         return cls(**config)
-
-
-def check_image_shape(image_shape, rank=None):
-    """Returns `image_shape` as a tuple, or raises a `ValueError` if it is not one of sizes."""
-    shape = tuple(image_shape) if isinstance(image_shape, (tuple, list)) else ()
-    if not shape or (rank is not None and len(shape) != rank):
-        wanted = "(height, width, channels)" if rank == 3 else "a tuple of at least one size"
-        raise ValueError(f"`image_shape` must be {wanted}. Received: image_shape={image_shape!r}")
-    for size in shape:
-        check_positive_int("image_shape", size)
-    return shape
 
 
 def label_input(num_classes, condition_dim):

@@ -2,8 +2,8 @@
 
 import keras
 
-from kgan.backbones.backbone import Backbone, check_image_shape, label_input
-from kgan.layers.checks import check_condition, check_positive_int
+from kgan.backbones.backbone import Backbone, label_input
+from kgan.layers.checks import check_condition, check_positive_int, check_sizes
 from kgan.layers.conditioning import ConditionEmbedding, ProjectionHead
 
 # Section 4: "slope of the leak was set to 0.2", weights from a "Normal distribution with standard
@@ -20,13 +20,18 @@ def _weights():
     return keras.initializers.RandomNormal(mean=0.0, stddev=INITIAL_STDDEV)
 
 
-def _batch_norm(name, dtype):
+def _stride_2_convolution(layer_class, filters, kernel_size, **kwargs):
+    return layer_class(
+        filters, kernel_size, strides=2, padding="same", kernel_initializer=_weights(), **kwargs
+    )
+
+
+def _batch_norm(**kwargs):
     return keras.layers.BatchNormalization(
         momentum=BATCH_NORM_MOMENTUM,
         epsilon=BATCH_NORM_EPSILON,
         gamma_initializer=keras.initializers.RandomNormal(mean=1.0, stddev=INITIAL_STDDEV),
-        dtype=dtype,
-        name=name,
+        **kwargs,
     )
 
 
@@ -67,8 +72,8 @@ def plan_stages(image_shape, width, max_width):
     if height % step or image_width % step:
         nearest = ", ".join(f"{h}x{w}" for h, w in _nearest_sizes(height, image_width))
         raise ValueError(
-            f"Height and width of `image_shape` must be divisible by {step}, once for each of "
-            f"{stages} halvings. Received: image_shape={image_shape}. Nearest: {nearest}"
+            f"Height and width of `image_shape` must be divisible by {step}, 2 to the power of the "
+            f"{stages} stages. Received: image_shape={image_shape}. Nearest: {nearest}"
         )
     widths = [min(width * 2**stage, max_width) for stage in range(stages)]
     return (height // step, image_width // step), widths
@@ -81,11 +86,10 @@ def _check_arguments(image_shape, width, kernel_size, max_width, num_classes, co
     check_positive_int("max_width", max_width)
     if max_width < width:
         raise ValueError(
-            "`max_width` must be at least `width`. "
-            f"Received: width={width}, max_width={max_width}"
+            f"`max_width` must be at least `width`. Received: width={width}, max_width={max_width}"
         )
     check_condition(num_classes, condition_dim)
-    return check_image_shape(image_shape, rank=3)
+    return check_sizes("image_shape", image_shape, rank=3)
 
 
 @keras.saving.register_keras_serializable(package="kgan")
@@ -130,7 +134,6 @@ class DCGANGenerator(Backbone):
             `condition_dim` are given.
 
     Example:
-
     >>> generator = kgan.backbones.DCGANGenerator((28, 28, 1), width=64, num_classes=10)
     >>> latent = keras.random.normal((2, 100))
     >>> generator([latent, np.array([3, 7])]).shape
@@ -160,6 +163,7 @@ class DCGANGenerator(Backbone):
         (base_height, base_width), widths = plan_stages(image_shape, width, max_width)
 
         # === Layers ===
+        # Batch norm shifts what precedes it, so that only the image needs a bias.
         base_shape = (base_height, base_width, widths[-1])
         project = keras.layers.Dense(
             base_height * base_width * widths[-1],
@@ -169,26 +173,22 @@ class DCGANGenerator(Backbone):
             name="project",
         )
         reshape = keras.layers.Reshape(base_shape, dtype=dtype, name="reshape")
-        hidden_norms = [_batch_norm(f"norm_{i}", dtype) for i in range(len(widths))]
+        norms = [_batch_norm(dtype=dtype, name=f"norm_{i}") for i in range(len(widths))]
         upsamplings = [
-            keras.layers.Conv2DTranspose(
+            _stride_2_convolution(
+                keras.layers.Conv2DTranspose,
                 filters,
                 kernel_size,
-                strides=2,
-                padding="same",
                 use_bias=False,
-                kernel_initializer=_weights(),
                 dtype=dtype,
-                name=f"upsampling_{i + 1}",
+                name=f"upsampling_{i}",
             )
-            for i, filters in enumerate(reversed(widths[:-1]))
+            for i, filters in enumerate(reversed(widths[:-1]), start=1)
         ]
-        to_image = keras.layers.Conv2DTranspose(
+        to_image = _stride_2_convolution(
+            keras.layers.Conv2DTranspose,
             image_shape[-1],
             kernel_size,
-            strides=2,
-            padding="same",
-            kernel_initializer=_weights(),
             dtype=dtype,
             name="to_image",
         )
@@ -198,16 +198,12 @@ class DCGANGenerator(Backbone):
         label = label_input(num_classes, condition_dim)
         x = latent
         if label is not None:
-            embed = ConditionEmbedding(
-                latent_dim, num_classes, condition_dim, dtype=dtype, name="embed_label"
-            )
-            x = keras.layers.Concatenate(dtype=dtype, name="condition")([latent, embed(label)])
-        x = hidden_norms[0](reshape(project(x)))
-        x = keras.layers.ReLU(dtype=dtype, name="relu_0")(x)
-        for i, (upsampling, norm) in enumerate(zip(upsamplings, hidden_norms[1:]), start=1):
-            x = norm(upsampling(x))
-            x = keras.layers.ReLU(dtype=dtype, name=f"relu_{i}")(x)
-        image = keras.layers.Activation("tanh", dtype="float32", name="image_out")(to_image(x))
+            embed = ConditionEmbedding(latent_dim, num_classes, condition_dim, dtype=dtype)
+            x = keras.layers.Concatenate(dtype=dtype)([latent, embed(label)])
+        x = keras.layers.ReLU(dtype=dtype)(norms[0](reshape(project(x))))
+        for upsampling, norm in zip(upsamplings, norms[1:], strict=True):
+            x = keras.layers.ReLU(dtype=dtype)(norm(upsampling(x)))
+        image = keras.layers.Activation("tanh", dtype="float32")(to_image(x))
         super().__init__(
             inputs=latent if label is None else [latent, label],
             outputs=image,
@@ -225,6 +221,7 @@ class DCGANGenerator(Backbone):
         self.condition_dim = condition_dim
 
     def get_config(self):
+        """Returns the constructor's arguments."""
         return {
             **super().get_config(),
             "image_shape": self.image_shape,
@@ -280,7 +277,6 @@ class DCGANDiscriminator(Backbone):
             `condition_dim` are given.
 
     Example:
-
     >>> discriminator = kgan.backbones.DCGANDiscriminator((28, 28, 1), width=64)
     >>> discriminator(np.zeros((2, 28, 28, 1), "float32")).shape
     TensorShape([2, 1])
@@ -310,21 +306,19 @@ class DCGANDiscriminator(Backbone):
         # === Layers ===
         # The first stage sees pixels, whose mean and scale are part of what it must judge.
         norms = [
-            _batch_norm(f"norm_{i}", dtype) if batch_norm and i > 0 else None
+            _batch_norm(dtype=dtype, name=f"norm_{i}") if batch_norm and i > 0 else None
             for i in range(len(widths))
         ]
         downsamplings = [
-            keras.layers.Conv2D(
+            _stride_2_convolution(
+                keras.layers.Conv2D,
                 filters,
                 kernel_size,
-                strides=2,
-                padding="same",
                 use_bias=norm is None,
-                kernel_initializer=_weights(),
                 dtype=dtype,
                 name=f"downsampling_{i}",
             )
-            for i, (filters, norm) in enumerate(zip(widths, norms))
+            for i, (filters, norm) in enumerate(zip(widths, norms, strict=True))
         ]
         head = ProjectionHead(
             num_classes,
@@ -338,12 +332,11 @@ class DCGANDiscriminator(Backbone):
         image = keras.Input(image_shape, name="image")
         label = label_input(num_classes, condition_dim)
         x = image
-        for i, (downsampling, norm) in enumerate(zip(downsamplings, norms)):
+        for downsampling, norm in zip(downsamplings, norms, strict=True):
             x = downsampling(x)
-            if norm is not None:
-                x = norm(x)
-            x = keras.layers.LeakyReLU(LEAK, dtype=dtype, name=f"leaky_relu_{i}")(x)
-        features = keras.layers.Flatten(dtype=dtype, name="features")(x)
+            x = x if norm is None else norm(x)
+            x = keras.layers.LeakyReLU(LEAK, dtype=dtype)(x)
+        features = keras.layers.Flatten(dtype=dtype)(x)
         super().__init__(
             inputs=image if label is None else [image, label],
             outputs=head(features if label is None else [features, label]),
@@ -361,6 +354,7 @@ class DCGANDiscriminator(Backbone):
         self.condition_dim = condition_dim
 
     def get_config(self):
+        """Returns the constructor's arguments."""
         return {
             **super().get_config(),
             "image_shape": self.image_shape,

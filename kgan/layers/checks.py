@@ -1,15 +1,41 @@
 """Checks of constructor arguments that layers and backbones share."""
 
+import numbers
+
+
+def _is_positive_int(value):
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and value > 0
+
 
 def check_positive_int(name, value):
     """Raises a `ValueError` unless `value` is an integer above zero."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    if not _is_positive_int(value):
         raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
 
 
+def check_sizes(name, sizes, rank=None):
+    """Returns `sizes` as a tuple, or raises a `ValueError` unless it is one of positive integers.
+
+    Args:
+        name: str. The argument's name, for the error.
+        sizes: tuple, list or `tf.TensorShape`.
+        rank: int or `None`. How many there must be; `None` is one or more. Defaults to `None`.
+    """
+    try:
+        values = tuple(sizes)
+    except TypeError:
+        values = ()
+    if not values or len(values) != (rank or len(values)) or not all(map(_is_positive_int, values)):
+        raise ValueError(
+            f"`{name}` must be a tuple of {rank or 'one or more'} positive integers. "
+            f"Received: {name}={sizes!r}"
+        )
+    return values
+
+
 def check_rate(name, value):
-    """Raises a `ValueError` unless `value` is a share in [0, 1)."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
+    """Raises a `ValueError` unless `value` is a number in [0, 1)."""
+    if not isinstance(value, numbers.Real) or not 0 <= value < 1:
         raise ValueError(f"`{name}` must be a number in [0, 1). Received: {name}={value!r}")
 
 

@@ -37,7 +37,6 @@ class ConditionEmbedding(keras.layers.Layer):
             `condition_dim` are given.
 
     Example:
-
     >>> layer = kgan.layers.ConditionEmbedding(dim=16, num_classes=10)
     >>> layer(np.array([3, 1, 4])).shape
     TensorShape([3, 16])
@@ -66,6 +65,7 @@ class ConditionEmbedding(keras.layers.Layer):
         self.condition_dim = condition_dim
 
     def build(self, input_shape):
+        """Creates the table of classes, or the linear map."""
         if self.num_classes is not None:
             shape, initializer = (self.num_classes, self.dim), keras.initializers.RandomNormal(0, 1)
         else:
@@ -73,12 +73,15 @@ class ConditionEmbedding(keras.layers.Layer):
         self.table = self.add_weight(name="table", shape=shape, initializer=initializer)
 
     def call(self, inputs):
+        """Returns one vector for each label."""
         return _label_rows(inputs, self.table, self.num_classes)
 
     def compute_output_shape(self, input_shape):
+        """Returns `(batch, dim)`."""
         return (input_shape[0], self.dim)
 
     def get_config(self):
+        """Returns the constructor's arguments."""
         return {
             **super().get_config(),
             "dim": self.dim,
@@ -115,7 +118,6 @@ class ProjectionHead(keras.layers.Layer):
             positive integer.
 
     Example:
-
     >>> head = kgan.layers.ProjectionHead(num_classes=10)
     >>> head([np.ones((3, 128), "float32"), np.array([3, 1, 4])]).shape
     TensorShape([3, 1])
@@ -138,10 +140,11 @@ class ProjectionHead(keras.layers.Layer):
 
     @property
     def conditional(self):
-        """bool. Whether the input is `[features, label]`."""
+        """Bool. Whether the input is `[features, label]`."""
         return self.num_classes is not None or self.condition_dim is not None
 
     def build(self, input_shape):
+        """Creates `psi`, and `V` where there are labels."""
         width = (input_shape[0] if self.conditional else input_shape)[-1]
         self.kernel = self.add_weight(
             name="kernel", shape=(width, 1), initializer=self.kernel_initializer
@@ -156,6 +159,7 @@ class ProjectionHead(keras.layers.Layer):
             )
 
     def call(self, inputs):
+        """Returns one score for each example."""
         features, label = inputs if self.conditional else (inputs, None)
         score = keras.ops.matmul(features, self.kernel) + self.bias
         if label is None:
@@ -164,9 +168,11 @@ class ProjectionHead(keras.layers.Layer):
         return score + keras.ops.sum(rows * features, axis=-1, keepdims=True)
 
     def compute_output_shape(self, input_shape):
+        """Returns `(batch, 1)`."""
         return ((input_shape[0] if self.conditional else input_shape)[0], 1)
 
     def get_config(self):
+        """Returns the constructor's arguments."""
         return {
             **super().get_config(),
             "num_classes": self.num_classes,

@@ -29,7 +29,6 @@ class Maxout(keras.layers.Layer):
         ValueError: if `units` or `pieces` is not a positive integer.
 
     Example:
-
     >>> layer = kgan.layers.Maxout(units=240, pieces=5)
     >>> layer(np.ones((2, 784), "float32")).shape
     TensorShape([2, 240])
@@ -49,6 +48,7 @@ class Maxout(keras.layers.Layer):
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
 
     def build(self, input_shape):
+        """Creates the maps of all units, side by side in one kernel."""
         width = self.units * self.pieces
         self.kernel = self.add_weight(
             name="kernel", shape=(input_shape[-1], width), initializer=self.kernel_initializer
@@ -56,14 +56,17 @@ class Maxout(keras.layers.Layer):
         self.bias = self.add_weight(name="bias", shape=(width,), initializer="zeros")
 
     def call(self, inputs):
+        """Returns the largest piece of each unit."""
         maps = keras.ops.matmul(inputs, self.kernel) + self.bias
         shape = (*keras.ops.shape(inputs)[:-1], self.units, self.pieces)
         return keras.ops.max(keras.ops.reshape(maps, shape), axis=-1)
 
     def compute_output_shape(self, input_shape):
+        """Returns `(batch, ..., units)`."""
         return (*input_shape[:-1], self.units)
 
     def get_config(self):
+        """Returns the constructor's arguments."""
         return {
             **super().get_config(),
             "units": self.units,

@@ -1,0 +1,249 @@
+"""The networks of the first GAN."""
+
+import math
+
+import keras
+
+from kgan.backbones.backbone import Backbone, label_input
+from kgan.layers.checks import (
+    check_condition,
+    check_positive_int,
+    check_rate,
+    check_sizes,
+)
+from kgan.layers.conditioning import ConditionEmbedding
+from kgan.layers.maxout import Maxout
+
+# `irange` of the layers in mnist.yaml of the authors' code, goodfeli/adversarial.
+GENERATOR_INITIAL_RANGE = 0.05
+DISCRIMINATOR_INITIAL_RANGE = 0.005
+# Mirza & Osindero, section 4.1: the label reaches the discriminator through 50 units.
+LABEL_UNITS = 50
+
+
+def _weights(limit):
+    return keras.initializers.RandomUniform(-limit, limit)
+
+
+@keras.saving.register_keras_serializable(package="kgan")
+class MLPGenerator(Backbone):
+    """Generator of the first GAN: dense layers with ReLU, then one with tanh.
+
+    The defaults are those of the paper's MNIST experiment, except that the output is tanh for
+    images in [-1, 1], where theirs is a sigmoid for images in [0, 1]. A label is embedded as wide
+    as the latent and concatenated to it.
+
+    Args:
+        image_shape: tuple of int, of any rank. Shape of a sample, `(features,)` for vectors.
+            Defaults to `(28, 28, 1)`.
+        latent_dim: int, at least 1. Width of the latent. Defaults to `100`.
+        units: tuple of int. Widths of the hidden layers. Defaults to `(1200, 1200)`.
+        num_classes: int or `None`. Number of classes, where labels are int32 of shape `(batch,)`.
+            Defaults to `None`.
+        condition_dim: int or `None`. Width of labels that are float vectors of shape
+            `(batch, condition_dim)`. Defaults to `None`.
+        dtype: `None`, `str` or `keras.DTypePolicy`. What the layers compute in; the final tanh
+            is float32 under every policy. Defaults to `None`, the global policy.
+        **kwargs: `name` and `trainable`, as for every `keras.Model`.
+
+    Input:
+        Latents of shape `(batch, latent_dim)`, or a list `[latent, label]` if conditional.
+
+    Output:
+        Samples in [-1, 1] of shape `(batch, *image_shape)`, float32.
+
+    Raises:
+        ValueError: if a size is not a positive integer, or if both `num_classes` and
+            `condition_dim` are given.
+
+    Example:
+    >>> generator = kgan.backbones.MLPGenerator((28, 28, 1), units=(64, 64))
+    >>> generator(keras.random.normal((2, 100))).shape
+    TensorShape([2, 28, 28, 1])
+
+    Reference:
+        [Goodfellow et al., 2014, Generative Adversarial Networks](https://arxiv.org/abs/1406.2661)
+    """
+
+    def __init__(
+        self,
+        image_shape=(28, 28, 1),
+        latent_dim=100,
+        units=(1200, 1200),
+        num_classes=None,
+        condition_dim=None,
+        dtype=None,
+        **kwargs,
+    ):
+        image_shape = check_sizes("image_shape", image_shape)
+        check_positive_int("latent_dim", latent_dim)
+        units = check_sizes("units", units)
+        check_condition(num_classes, condition_dim)
+
+        # === Layers ===
+        widths = [*units, math.prod(image_shape)]
+        *hidden, to_image = [
+            keras.layers.Dense(
+                width,
+                kernel_initializer=_weights(GENERATOR_INITIAL_RANGE),
+                dtype=dtype,
+                name=f"dense_{i}",
+            )
+            for i, width in enumerate(widths)
+        ]
+
+        # === Functional Model ===
+        latent = keras.Input((latent_dim,), name="latent")
+        label = label_input(num_classes, condition_dim)
+        x = latent
+        if label is not None:
+            embed = ConditionEmbedding(latent_dim, num_classes, condition_dim, dtype=dtype)
+            x = keras.layers.Concatenate(dtype=dtype)([latent, embed(label)])
+        for dense in hidden:
+            x = keras.layers.ReLU(dtype=dtype)(dense(x))
+        x = keras.layers.Activation("tanh", dtype="float32")(to_image(x))
+        super().__init__(
+            inputs=latent if label is None else [latent, label],
+            outputs=keras.layers.Reshape(image_shape, dtype="float32")(x),
+            dtype=dtype,
+            **kwargs,
+        )
+
+        # === Config ===
+        self.image_shape = image_shape
+        self.latent_dim = latent_dim
+        self.units = units
+        self.num_classes = num_classes
+        self.condition_dim = condition_dim
+
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "image_shape": self.image_shape,
+            "latent_dim": self.latent_dim,
+            "units": self.units,
+            "num_classes": self.num_classes,
+            "condition_dim": self.condition_dim,
+        }
+
+
+@keras.saving.register_keras_serializable(package="kgan")
+class MLPDiscriminator(Backbone):
+    """Discriminator of the first GAN: maxout layers with dropout, then one linear score.
+
+    The defaults are those of the paper's MNIST experiment. A label is embedded in 50 numbers and
+    concatenated to the flattened image, which alone goes through the input's dropout.
+
+    Args:
+        image_shape: tuple of int, of any rank. Shape of a sample, `(features,)` for vectors.
+            Defaults to `(28, 28, 1)`.
+        units: tuple of int. Widths of the maxout layers. Defaults to `(240, 240)`.
+        pieces: int, at least 1. Linear maps that each maxout unit takes the maximum of. Defaults
+            to `5`.
+        input_dropout: float in [0, 1). Share of pixels left out in training. Defaults to `0.2`.
+        dropout: float in [0, 1). Share of each maxout layer's units left out in training.
+            Defaults to `0.5`.
+        num_classes: int or `None`. Number of classes, where labels are int32 of shape `(batch,)`.
+            Defaults to `None`.
+        condition_dim: int or `None`. Width of labels that are float vectors of shape
+            `(batch, condition_dim)`. Defaults to `None`.
+        dtype: `None`, `str` or `keras.DTypePolicy`. What the layers compute in; the score is
+            computed in float32 under every policy. Defaults to `None`, the global policy.
+        **kwargs: `name` and `trainable`, as for every `keras.Model`.
+
+    Input:
+        Samples of shape `(batch, *image_shape)`, or a list `[image, label]` if conditional.
+
+    Output:
+        Scores of shape `(batch, 1)`, float32, unbounded.
+
+    Raises:
+        ValueError: if a size is not a positive integer, if a share is not in [0, 1), or if both
+            `num_classes` and `condition_dim` are given.
+
+    Example:
+    >>> discriminator = kgan.backbones.MLPDiscriminator((28, 28, 1), num_classes=10)
+    >>> discriminator([np.zeros((2, 28, 28, 1), "float32"), np.array([3, 7])]).shape
+    TensorShape([2, 1])
+
+    Reference:
+        [Goodfellow et al., 2014, Generative Adversarial Networks](https://arxiv.org/abs/1406.2661)
+        and, for labels, [Mirza & Osindero, 2014, Conditional Generative Adversarial
+        Nets](https://arxiv.org/abs/1411.1784)
+    """
+
+    def __init__(
+        self,
+        image_shape=(28, 28, 1),
+        units=(240, 240),
+        pieces=5,
+        input_dropout=0.2,
+        dropout=0.5,
+        num_classes=None,
+        condition_dim=None,
+        dtype=None,
+        **kwargs,
+    ):
+        image_shape = check_sizes("image_shape", image_shape)
+        units = check_sizes("units", units)
+        check_rate("input_dropout", input_dropout)
+        check_rate("dropout", dropout)
+        check_condition(num_classes, condition_dim)
+
+        # === Layers ===
+        drop_pixels = keras.layers.Dropout(input_dropout, dtype=dtype, name="drop_pixels")
+        hidden = [
+            Maxout(
+                width,
+                pieces,
+                kernel_initializer=_weights(DISCRIMINATOR_INITIAL_RANGE),
+                dtype=dtype,
+                name=f"maxout_{i}",
+            )
+            for i, width in enumerate(units)
+        ]
+        head = keras.layers.Dense(
+            1,
+            kernel_initializer=_weights(DISCRIMINATOR_INITIAL_RANGE),
+            dtype="float32",
+            name="score",
+        )
+
+        # === Functional Model ===
+        image = keras.Input(image_shape, name="image")
+        label = label_input(num_classes, condition_dim)
+        x = drop_pixels(keras.layers.Flatten(dtype=dtype)(image))
+        if label is not None:
+            embed = ConditionEmbedding(LABEL_UNITS, num_classes, condition_dim, dtype=dtype)
+            x = keras.layers.Concatenate(dtype=dtype)([x, embed(label)])
+        for maxout in hidden:
+            x = keras.layers.Dropout(dropout, dtype=dtype)(maxout(x))
+        super().__init__(
+            inputs=image if label is None else [image, label],
+            outputs=head(x),
+            dtype=dtype,
+            **kwargs,
+        )
+
+        # === Config ===
+        self.image_shape = image_shape
+        self.units = units
+        self.pieces = pieces
+        self.input_dropout = input_dropout
+        self.dropout = dropout
+        self.num_classes = num_classes
+        self.condition_dim = condition_dim
+
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "image_shape": self.image_shape,
+            "units": self.units,
+            "pieces": self.pieces,
+            "input_dropout": self.input_dropout,
+            "dropout": self.dropout,
+            "num_classes": self.num_classes,
+            "condition_dim": self.condition_dim,
+        }
