@@ -1,0 +1,5 @@
+"""Names and paths of images to `tf.data.Dataset`s of `(image in [-1, 1], label)`."""
+
+from kgan.data.source import ImageSource, load
+
+__all__ = ["ImageSource", "load"]
