@@ -135,9 +135,9 @@ class DCGANGenerator(Backbone):
 
     Example:
     >>> generator = kgan.backbones.DCGANGenerator((28, 28, 1), width=64, num_classes=10)
-    >>> latent = keras.random.normal((2, 100))
-    >>> generator([latent, np.array([3, 7])]).shape
-    TensorShape([2, 28, 28, 1])
+    >>> latent = np.random.default_rng(0).normal(size=(2, 100))
+    >>> tuple(generator([latent, np.array([3, 7])]).shape)
+    (2, 28, 28, 1)
 
     Reference:
         [Radford et al., 2015, Unsupervised Representation Learning with Deep Convolutional
@@ -198,12 +198,15 @@ class DCGANGenerator(Backbone):
         label = label_input(num_classes, condition_dim)
         x = latent
         if label is not None:
-            embed = ConditionEmbedding(latent_dim, num_classes, condition_dim, dtype=dtype)
-            x = keras.layers.Concatenate(dtype=dtype)([latent, embed(label)])
-        x = keras.layers.ReLU(dtype=dtype)(norms[0](reshape(project(x))))
-        for upsampling, norm in zip(upsamplings, norms[1:], strict=True):
-            x = keras.layers.ReLU(dtype=dtype)(norm(upsampling(x)))
-        image = keras.layers.Activation("tanh", dtype="float32")(to_image(x))
+            embed = ConditionEmbedding(
+                latent_dim, num_classes, condition_dim, dtype=dtype, name="embed_label"
+            )
+            x = keras.layers.Concatenate(dtype=dtype, name="condition")([latent, embed(label)])
+        x = reshape(project(x))
+        for i, norm in enumerate(norms):
+            x = x if i == 0 else upsamplings[i - 1](x)
+            x = keras.layers.ReLU(dtype=dtype, name=f"relu_{i}")(norm(x))
+        image = keras.layers.Activation("tanh", dtype="float32", name="tanh")(to_image(x))
         super().__init__(
             inputs=latent if label is None else [latent, label],
             outputs=image,
@@ -278,8 +281,8 @@ class DCGANDiscriminator(Backbone):
 
     Example:
     >>> discriminator = kgan.backbones.DCGANDiscriminator((28, 28, 1), width=64)
-    >>> discriminator(np.zeros((2, 28, 28, 1), "float32")).shape
-    TensorShape([2, 1])
+    >>> tuple(discriminator(np.zeros((2, 28, 28, 1), "float32")).shape)
+    (2, 1)
 
     Reference:
         [Radford et al., 2015, Unsupervised Representation Learning with Deep Convolutional
@@ -332,11 +335,11 @@ class DCGANDiscriminator(Backbone):
         image = keras.Input(image_shape, name="image")
         label = label_input(num_classes, condition_dim)
         x = image
-        for downsampling, norm in zip(downsamplings, norms, strict=True):
+        for i, (downsampling, norm) in enumerate(zip(downsamplings, norms, strict=True)):
             x = downsampling(x)
             x = x if norm is None else norm(x)
-            x = keras.layers.LeakyReLU(LEAK, dtype=dtype)(x)
-        features = keras.layers.Flatten(dtype=dtype)(x)
+            x = keras.layers.LeakyReLU(LEAK, dtype=dtype, name=f"leaky_relu_{i}")(x)
+        features = keras.layers.Flatten(dtype=dtype, name="features")(x)
         super().__init__(
             inputs=image if label is None else [image, label],
             outputs=head(features if label is None else [features, label]),

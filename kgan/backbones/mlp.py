@@ -58,8 +58,8 @@ class MLPGenerator(Backbone):
 
     Example:
     >>> generator = kgan.backbones.MLPGenerator((28, 28, 1), units=(64, 64))
-    >>> generator(keras.random.normal((2, 100))).shape
-    TensorShape([2, 28, 28, 1])
+    >>> tuple(generator(keras.random.normal((2, 100))).shape)
+    (2, 28, 28, 1)
 
     Reference:
         [Goodfellow et al., 2014, Generative Adversarial Networks](https://arxiv.org/abs/1406.2661)
@@ -97,14 +97,16 @@ class MLPGenerator(Backbone):
         label = label_input(num_classes, condition_dim)
         x = latent
         if label is not None:
-            embed = ConditionEmbedding(latent_dim, num_classes, condition_dim, dtype=dtype)
-            x = keras.layers.Concatenate(dtype=dtype)([latent, embed(label)])
-        for dense in hidden:
-            x = keras.layers.ReLU(dtype=dtype)(dense(x))
-        x = keras.layers.Activation("tanh", dtype="float32")(to_image(x))
+            embed = ConditionEmbedding(
+                latent_dim, num_classes, condition_dim, dtype=dtype, name="embed_label"
+            )
+            x = keras.layers.Concatenate(dtype=dtype, name="condition")([latent, embed(label)])
+        for i, dense in enumerate(hidden):
+            x = keras.layers.ReLU(dtype=dtype, name=f"relu_{i}")(dense(x))
+        x = keras.layers.Activation("tanh", dtype="float32", name="tanh")(to_image(x))
         super().__init__(
             inputs=latent if label is None else [latent, label],
-            outputs=keras.layers.Reshape(image_shape, dtype="float32")(x),
+            outputs=keras.layers.Reshape(image_shape, dtype="float32", name="reshape")(x),
             dtype=dtype,
             **kwargs,
         )
@@ -164,8 +166,8 @@ class MLPDiscriminator(Backbone):
 
     Example:
     >>> discriminator = kgan.backbones.MLPDiscriminator((28, 28, 1), num_classes=10)
-    >>> discriminator([np.zeros((2, 28, 28, 1), "float32"), np.array([3, 7])]).shape
-    TensorShape([2, 1])
+    >>> tuple(discriminator([np.zeros((2, 28, 28, 1), "float32"), np.array([3, 7])]).shape)
+    (2, 1)
 
     Reference:
         [Goodfellow et al., 2014, Generative Adversarial Networks](https://arxiv.org/abs/1406.2661)
@@ -213,12 +215,14 @@ class MLPDiscriminator(Backbone):
         # === Functional Model ===
         image = keras.Input(image_shape, name="image")
         label = label_input(num_classes, condition_dim)
-        x = drop_pixels(keras.layers.Flatten(dtype=dtype)(image))
+        x = drop_pixels(keras.layers.Flatten(dtype=dtype, name="flatten")(image))
         if label is not None:
-            embed = ConditionEmbedding(LABEL_UNITS, num_classes, condition_dim, dtype=dtype)
-            x = keras.layers.Concatenate(dtype=dtype)([x, embed(label)])
-        for maxout in hidden:
-            x = keras.layers.Dropout(dropout, dtype=dtype)(maxout(x))
+            embed = ConditionEmbedding(
+                LABEL_UNITS, num_classes, condition_dim, dtype=dtype, name="embed_label"
+            )
+            x = keras.layers.Concatenate(dtype=dtype, name="condition")([x, embed(label)])
+        for i, maxout in enumerate(hidden):
+            x = keras.layers.Dropout(dropout, dtype=dtype, name=f"drop_{i}")(maxout(x))
         super().__init__(
             inputs=image if label is None else [image, label],
             outputs=head(x),

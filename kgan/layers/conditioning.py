@@ -38,11 +38,11 @@ class ConditionEmbedding(keras.layers.Layer):
 
     Example:
     >>> layer = kgan.layers.ConditionEmbedding(dim=16, num_classes=10)
-    >>> layer(np.array([3, 1, 4])).shape
-    TensorShape([3, 16])
+    >>> tuple(layer(np.array([3, 1, 4])).shape)
+    (3, 16)
     >>> layer = kgan.layers.ConditionEmbedding(dim=16, condition_dim=40)
-    >>> layer(np.ones((3, 40), "float32")).shape
-    TensorShape([3, 16])
+    >>> tuple(layer(np.ones((3, 40), "float32")).shape)
+    (3, 16)
 
     Reference:
         [Mirza & Osindero, 2014, Conditional Generative Adversarial
@@ -119,8 +119,8 @@ class ProjectionHead(keras.layers.Layer):
 
     Example:
     >>> head = kgan.layers.ProjectionHead(num_classes=10)
-    >>> head([np.ones((3, 128), "float32"), np.array([3, 1, 4])]).shape
-    TensorShape([3, 1])
+    >>> tuple(head([np.ones((3, 128), "float32"), np.array([3, 1, 4])]).shape)
+    (3, 1)
 
     Reference:
         [Miyato & Koyama, 2018, cGANs with Projection

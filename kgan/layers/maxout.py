@@ -30,8 +30,8 @@ class Maxout(keras.layers.Layer):
 
     Example:
     >>> layer = kgan.layers.Maxout(units=240, pieces=5)
-    >>> layer(np.ones((2, 784), "float32")).shape
-    TensorShape([2, 240])
+    >>> tuple(layer(np.ones((2, 784), "float32")).shape)
+    (2, 240)
 
     Reference:
         [Goodfellow et al., 2013, Maxout Networks](https://arxiv.org/abs/1302.4389)

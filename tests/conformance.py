@@ -1,0 +1,208 @@
+"""Checks that every class of a kind must pass: a new class gets them all by naming itself."""
+
+import doctest
+import inspect
+import json
+import sys
+import tempfile
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import kgan
+
+POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
+
+
+def run_layer_test(
+    cls, init_kwargs, input_data, expected_output_shape, weights_without_gradient=()
+):
+    """Checks a layer's shapes, config, saving, precisions, gradients and docstring.
+
+    Args:
+        cls: subclass of `keras.layers.Layer`.
+        init_kwargs: dict. Arguments of its constructor.
+        input_data: array, or list of arrays, of a batch of at least 2.
+        expected_output_shape: tuple. Shape of the output for `input_data`.
+        weights_without_gradient: tuple of str. Names of trainable weights that the output's sum
+            rightly does not depend on.
+    """
+    layer = cls(**init_kwargs)
+    outputs = layer(input_data)
+    assert tuple(outputs.shape) == expected_output_shape
+    assert tuple(layer.compute_output_shape(_shape(input_data))) == expected_output_shape
+    check_config(cls, init_kwargs)
+    inputs = tf.nest.map_structure(lambda x: keras.Input(x.shape[1:], dtype=x.dtype), input_data)
+    model = keras.Model(inputs, layer(inputs))
+    assert model.outputs[0].shape == (None, *expected_output_shape[1:])
+    check_saving(model, input_data)
+    check_gradients(layer, input_data, weights_without_gradient)
+    check_jit_compile(layer, input_data)
+    for policy in POLICIES:
+        layer = cls(**init_kwargs, dtype=policy)
+        outputs = layer(input_data)
+        own_dtype = init_kwargs.get("dtype", layer.compute_dtype)
+        assert keras.backend.standardize_dtype(outputs.dtype) == own_dtype
+        assert_finite(outputs)
+    check_docstring(cls)
+
+
+def run_backbone_test(
+    cls, init_kwargs, input_data, expected_output_shape, weights_without_gradient=()
+):
+    """Checks a network's shapes, config, cloning, saving, precisions, gradients and docstring.
+
+    Args:
+        cls: subclass of `kgan.backbones.Backbone`.
+        init_kwargs: dict. Arguments of its constructor, for a tiny network.
+        input_data: array, or list `[latent or image, label]`, of a batch of at least 2.
+        expected_output_shape: tuple. Shape of the output for `input_data`.
+        weights_without_gradient: tuple of str. Names of trainable weights that the output's sum
+            rightly does not depend on.
+    """
+    model = cls(**init_kwargs)
+    assert isinstance(model, kgan.backbones.Backbone)
+    assert tuple(model(input_data).shape) == expected_output_shape
+    assert model.outputs[0].shape == (None, *expected_output_shape[1:])
+    check_input_names(model)
+    check_config(cls, init_kwargs)
+    check_same_architecture(model, cls.from_config(model.get_config()))
+    check_same_architecture(model, keras.models.clone_model(model))
+    check_saving(model, input_data)
+    check_gradients(model, input_data, weights_without_gradient)
+    check_jit_compile(model, input_data)
+    for policy in POLICIES:
+        check_backbone_precision(cls, init_kwargs, input_data, policy)
+    check_docstring(cls)
+
+
+def check_input_names(model):
+    """Inputs are named for what they are, labels last."""
+    names = [x.name for x in model.inputs]
+    assert names in (["latent"], ["image"], ["latent", "label"], ["image", "label"]), names
+
+
+def check_config(cls, init_kwargs):
+    """Every argument is an attribute, comes back from `get_config`, and survives JSON."""
+    instance = cls(**init_kwargs)
+    config = instance.get_config()
+    parameters = inspect.signature(cls.__init__).parameters.values()
+    names = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD and p.name != "self"]
+    for name in names:
+        assert name in config, f"{cls.__name__}.get_config() lacks {name!r}"
+        assert hasattr(instance, name), f"{cls.__name__} has no attribute {name!r}"
+        if name != "dtype" and name in init_kwargs:
+            assert _plain(getattr(instance, name)) == _plain(init_kwargs[name]), name
+    assert {"name", "trainable", "dtype"} <= set(config)
+
+    stored = json.loads(json.dumps(keras.saving.serialize_keras_object(instance)))
+    revived = keras.saving.deserialize_keras_object(stored)
+    assert type(revived) is cls
+    assert _plain(revived.get_config()) == _plain(config)
+
+    renamed = cls.from_config({**config, "name": "another", "trainable": False})
+    assert renamed.name == "another"
+    assert not renamed.trainable
+
+
+def check_same_architecture(model, other):
+    """Both have layers of the same classes and names, and weights of the same shapes."""
+    assert [type(x) for x in other.layers] == [type(x) for x in model.layers]
+    assert [_plain(x.get_config()) for x in other.layers] == [
+        _plain(x.get_config()) for x in model.layers
+    ]
+    assert [w.shape for w in other.weights] == [w.shape for w in model.weights]
+
+
+def check_saving(model, input_data):
+    """A `.keras` file loads without custom objects and computes the same numbers."""
+    _randomize(model)
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(f"{folder}/model.keras")
+        loaded = keras.models.load_model(f"{folder}/model.keras")
+    assert type(loaded) is type(model)
+    np.testing.assert_array_equal(loaded(input_data), model(input_data))
+
+
+def check_gradients(layer, input_data, weights_without_gradient=()):
+    """The loss depends on every trainable variable, apart from those named."""
+    with tf.GradientTape() as tape:
+        outputs = layer(input_data, training=True)
+        # Weights that differ keep sums from cancelling, as they would after batch norm.
+        weights = np.random.default_rng(0).normal(size=outputs.shape)
+        loss = keras.ops.sum(keras.ops.cast(outputs, "float32") * weights)
+    variables = layer.trainable_variables
+    assert variables
+    gradients = tape.gradient(loss, [v.value for v in variables])
+    for variable, gradient in zip(variables, gradients, strict=True):
+        reached = gradient is not None and np.any(tf.convert_to_tensor(gradient))
+        assert reached != (variable.name in weights_without_gradient), variable.path
+        if gradient is not None:
+            assert_finite(tf.convert_to_tensor(gradient))
+
+
+def check_jit_compile(layer, input_data):
+    """XLA computes the same numbers as eager execution."""
+    compiled = tf.function(lambda x: layer(x, training=False), jit_compile=True)
+    np.testing.assert_allclose(
+        compiled(tf.nest.map_structure(tf.constant, input_data)),
+        layer(input_data, training=False),
+        rtol=1e-4,
+        atol=1e-5,
+    )
+
+
+def check_backbone_precision(cls, init_kwargs, input_data, policy):
+    """Under each policy, layers compute in its dtype, and outputs are finite and float32."""
+    model = cls(**init_kwargs, dtype=policy)
+    computes = {layer.compute_dtype for layer in model.layers}
+    assert keras.DTypePolicy(policy).compute_dtype in computes
+    assert all(v.dtype == "float32" for v in model.trainable_variables)
+    for training in (False, True):
+        outputs = model(input_data, training=training)
+        assert keras.backend.standardize_dtype(outputs.dtype) == "float32"
+        assert_finite(outputs)
+    # The last computation is float32 as well, not a cast of a rounded result.
+    assert model.layers[-1].compute_dtype == "float32"
+    revived = cls.from_config(model.get_config())
+    assert [x.compute_dtype for x in revived.layers] == [x.compute_dtype for x in model.layers]
+
+
+def check_docstring(cls):
+    """The docstring describes every argument, and its example gives what it says."""
+    documentation = inspect.getdoc(cls)
+    parameters = [p for p in inspect.signature(cls.__init__).parameters if p != "self"]
+    for name in parameters:
+        assert f"{name}:" in documentation, f"{cls.__name__}'s docstring lacks {name!r}"
+    for section in ("Args:", "Raises:", "Example:", "https://"):
+        assert section in documentation, f"{cls.__name__}'s docstring lacks {section!r}"
+    names = {"kgan": kgan, "keras": keras, "np": np, "tf": tf}
+    example = doctest.DocTestParser().get_doctest(documentation, names, cls.__name__, None, None)
+    assert example.examples
+    failures = doctest.DocTestRunner().run(example, out=sys.stderr.write).failed
+    assert failures == 0
+
+
+def assert_finite(x):
+    """No number is infinite or no number at all."""
+    assert np.all(np.isfinite(keras.ops.convert_to_numpy(keras.ops.cast(x, "float32"))))
+
+
+def _shape(input_data):
+    if isinstance(input_data, (list, tuple)):
+        return [x.shape for x in input_data]
+    return input_data.shape
+
+
+def _plain(value):
+    """A form in which equal configs are equal: objects as their JSON, and tuples as lists."""
+    return json.loads(json.dumps(keras.saving.serialize_keras_object(value)))
+
+
+def _randomize(model):
+    """Gives every weight a value of its own, so that one which is not restored shows."""
+    rng = np.random.default_rng(0)
+    for weight in model.weights:
+        if weight.dtype == "float32":
+            weight.assign(rng.uniform(0.1, 1.0, size=weight.shape))
