@@ -2,6 +2,8 @@
 
 import keras
 
+from kgan.layers.conditioning import ConditionEmbedding
+
 
 class Backbone(keras.Model):
     """Base of the networks: a Functional model that is rebuilt from its own arguments.
@@ -16,6 +18,26 @@ class Backbone(keras.Model):
         dtype: `None`, `str` or `keras.DTypePolicy`. What the layers compute in; `None` is the
             global policy. Outputs are float32 under every policy. Defaults to `None`.
         **kwargs: `name` and `trainable`, as for every `keras.Model`.
+
+    Raises:
+        ValueError: from Keras, if `inputs` or `outputs` are not Keras tensors, or `dtype` names
+            no policy.
+
+    Example:
+    >>> class Tiny(kgan.backbones.Backbone):
+    ...     def __init__(self, units=3, dtype=None, **kwargs):
+    ...         # === Layers ===
+    ...         dense = keras.layers.Dense(units, dtype=dtype)
+    ...         # === Functional Model ===
+    ...         latent = keras.Input((2,), name="latent")
+    ...         super().__init__(inputs=latent, outputs=dense(latent), dtype=dtype, **kwargs)
+    ...         # === Config ===
+    ...         self.units = units
+    ...
+    ...     def get_config(self):
+    ...         return {**super().get_config(), "units": self.units}
+    >>> Tiny.from_config(Tiny(units=5).get_config()).units
+    5
     """
 
     def __init__(self, inputs, outputs, dtype=None, **kwargs):
@@ -44,3 +66,19 @@ def label_input(num_classes, condition_dim):
     if condition_dim is not None:
         return keras.Input((condition_dim,), dtype="float32", name="label")
     return None
+
+
+def latent_inputs(latent_dim, num_classes, condition_dim, dtype):
+    """Returns a generator's inputs, and the tensor that its first layer reads.
+
+    The latter is the latent alone, or concatenated to the label's embedding of the same width.
+    """
+    latent = keras.Input((latent_dim,), name="latent")
+    label = label_input(num_classes, condition_dim)
+    if label is None:
+        return latent, latent
+    embed = ConditionEmbedding(
+        latent_dim, num_classes, condition_dim, dtype=dtype, name="embed_label"
+    )
+    concatenate = keras.layers.Concatenate(dtype=dtype, name="condition")
+    return [latent, label], concatenate([latent, embed(label)])

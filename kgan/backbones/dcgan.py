@@ -2,9 +2,9 @@
 
 import keras
 
-from kgan.backbones.backbone import Backbone, label_input
+from kgan.backbones.backbone import Backbone, label_input, latent_inputs
 from kgan.layers.checks import check_condition, check_positive_int, check_sizes
-from kgan.layers.conditioning import ConditionEmbedding, ProjectionHead
+from kgan.layers.conditioning import ProjectionHead
 
 # Section 4: "slope of the leak was set to 0.2", weights from a "Normal distribution with standard
 # deviation 0.02". Scales of batch norm come from N(1, 0.02) in the authors' code, Newmu/dcgan_code.
@@ -179,37 +179,21 @@ class DCGANGenerator(Backbone):
                 keras.layers.Conv2DTranspose,
                 filters,
                 kernel_size,
-                use_bias=False,
+                use_bias=i == len(widths),
                 dtype=dtype,
                 name=f"upsampling_{i}",
             )
-            for i, filters in enumerate(reversed(widths[:-1]), start=1)
+            for i, filters in enumerate([*reversed(widths[:-1]), image_shape[-1]], start=1)
         ]
-        to_image = _stride_2_convolution(
-            keras.layers.Conv2DTranspose,
-            image_shape[-1],
-            kernel_size,
-            dtype=dtype,
-            name="to_image",
-        )
 
         # === Functional Model ===
-        latent = keras.Input((latent_dim,), name="latent")
-        label = label_input(num_classes, condition_dim)
-        x = latent
-        if label is not None:
-            embed = ConditionEmbedding(
-                latent_dim, num_classes, condition_dim, dtype=dtype, name="embed_label"
-            )
-            x = keras.layers.Concatenate(dtype=dtype, name="condition")([latent, embed(label)])
+        inputs, x = latent_inputs(latent_dim, num_classes, condition_dim, dtype)
         x = reshape(project(x))
-        for i, norm in enumerate(norms):
-            x = x if i == 0 else upsamplings[i - 1](x)
-            x = keras.layers.ReLU(dtype=dtype, name=f"relu_{i}")(norm(x))
-        image = keras.layers.Activation("tanh", dtype="float32", name="tanh")(to_image(x))
+        for i, (norm, upsampling) in enumerate(zip(norms, upsamplings, strict=True)):
+            x = upsampling(keras.layers.ReLU(dtype=dtype, name=f"relu_{i}")(norm(x)))
         super().__init__(
-            inputs=latent if label is None else [latent, label],
-            outputs=image,
+            inputs=inputs,
+            outputs=keras.layers.Activation("tanh", dtype="float32", name="tanh")(x),
             dtype=dtype,
             **kwargs,
         )

@@ -4,7 +4,7 @@ import math
 
 import keras
 
-from kgan.backbones.backbone import Backbone, label_input
+from kgan.backbones.backbone import Backbone, label_input, latent_inputs
 from kgan.layers.checks import (
     check_condition,
     check_positive_int,
@@ -93,19 +93,12 @@ class MLPGenerator(Backbone):
         ]
 
         # === Functional Model ===
-        latent = keras.Input((latent_dim,), name="latent")
-        label = label_input(num_classes, condition_dim)
-        x = latent
-        if label is not None:
-            embed = ConditionEmbedding(
-                latent_dim, num_classes, condition_dim, dtype=dtype, name="embed_label"
-            )
-            x = keras.layers.Concatenate(dtype=dtype, name="condition")([latent, embed(label)])
+        inputs, x = latent_inputs(latent_dim, num_classes, condition_dim, dtype)
         for i, dense in enumerate(hidden):
             x = keras.layers.ReLU(dtype=dtype, name=f"relu_{i}")(dense(x))
         x = keras.layers.Activation("tanh", dtype="float32", name="tanh")(to_image(x))
         super().__init__(
-            inputs=latent if label is None else [latent, label],
+            inputs=inputs,
             outputs=keras.layers.Reshape(image_shape, dtype="float32", name="reshape")(x),
             dtype=dtype,
             **kwargs,

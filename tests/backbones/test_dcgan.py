@@ -140,7 +140,7 @@ def test_layers_have_a_bias_where_no_batch_norm_follows():
 
 def test_initial_weights_are_those_of_the_paper(paper_generator, paper_discriminator):
     for variable in [*paper_generator.variables, *paper_discriminator.variables]:
-        values = np.array(variable)
+        values = variable.numpy()
         if "kernel" in variable.name:
             assert np.std(values) == pytest.approx(0.02, rel=0.1), variable.path
             assert np.mean(values) == pytest.approx(0, abs=2e-3), variable.path
