@@ -24,7 +24,6 @@ def atomic_path(path):
         FileNotFoundError: if the block ends without having written the file.
 
     Example:
-
     >>> folder = tempfile.mkdtemp()
     >>> with atomic_path(f"{folder}/run/note.txt") as temporary:
     ...     _ = temporary.write_text("done")
