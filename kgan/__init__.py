@@ -2,9 +2,14 @@
 
 import os
 
-# TensorFlow's C++ start-up notes (oneDNN, CPU features) are not news to who trains a GAN. This
-# must stand before the first import of TensorFlow; a value that the user has set wins.
+from kgan.quiet import quiet_start
+
+# TensorFlow's notes on the processor's features are not news to who trains a GAN. This must stand
+# before its first import; a value that the user has set wins.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+with quiet_start():
+    import tensorflow  # noqa: F401
 
 from kgan import backbones, layers, losses, penalties  # noqa: E402
 from kgan.gan import GAN  # noqa: E402

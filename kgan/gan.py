@@ -8,6 +8,7 @@ import tensorflow as tf
 from keras import ops
 
 from kgan import losses
+from kgan.quiet import quiet_start
 
 UPDATES = ("simultaneous", "alternating")
 LATENT_DISTRIBUTIONS = ("normal", "uniform")
@@ -283,12 +284,12 @@ class GAN(keras.Model):
 
         latents = self.sample_latents(ops.shape(real_images)[0], training)
         fake_images = self.synthesize(latents, labels, training)
-        generator_terms = sum(self.generator.losses)
+        generator_terms = _total(self.generator.losses)
         real_scores = score(real_images)
         # Layers forget the activity losses of one call at the next; weight losses count once.
-        discriminator_terms = sum(_activity_losses(self.discriminator))
+        discriminator_terms = _total(_activity_losses(self.discriminator))
         fake_scores = score(fake_images)
-        discriminator_terms += sum(self.discriminator.losses)
+        discriminator_terms += _total(self.discriminator.losses)
         penalties = {p.name: p(score, real_images, fake_images) for p in self.penalties}
         return {
             "generator_loss": self.loss.generator(real_scores, fake_scores) + generator_terms,
@@ -377,8 +378,9 @@ class GAN(keras.Model):
                 f"discriminator_steps={turns} needs a batch of at least {turns} images, one for "
                 f"each step. Received: a batch of {images.shape[0]}"
             )
-        size = ops.shape(images)[0] // turns
-        parts = [slice(i * size, (i + 1) * size) for i in range(turns)]
+        # Every k-th image: k turns see the same images however many replicas share the batch.
+        end = ops.shape(images)[0] // turns * turns
+        parts = [slice(i, end, turns) for i in range(turns)]
         return [(images[part], None if labels is None else labels[part]) for part in parts]
 
     def _update_average(self, batch_size):
@@ -648,13 +650,19 @@ def _input_width(generator):
 
 
 def _has_accelerator():
-    return any(device.device_type in ("GPU", "TPU") for device in tf.config.list_logical_devices())
+    with quiet_start():
+        devices = tf.config.list_physical_devices()
+    return any(device.device_type in ("GPU", "TPU") for device in devices)
 
 
 def _activity_losses(network):
     """Returns the losses that a network's last call added, without those of its weights."""
     weight_losses = sum(v.regularizer is not None for v in network.trainable_variables)
     return network.losses[: len(network.losses) - weight_losses]
+
+
+def _total(terms):
+    return sum(ops.cast(term, "float32") for term in terms)
 
 
 def _tape():

@@ -206,3 +206,45 @@ def _randomize(model):
     for weight in model.weights:
         if weight.dtype == "float32":
             weight.assign(rng.uniform(0.1, 1.0, size=weight.shape))
+
+
+def run_loss_test(cls, init_kwargs, formula):
+    """Checks one player's loss against its formula, its gradient, config, saving and docstring.
+
+    Args:
+        cls: subclass of `kgan.losses.AdversarialLoss`.
+        init_kwargs: dict. Arguments of its constructor.
+        formula: function of float64 `(real, fake)` scores to the loss of each example.
+    """
+    loss = cls(**init_kwargs)
+    rng = np.random.default_rng(0)
+    for real, fake in (rng.normal(size=(2, 16)), rng.permuted([-50.0, 50.0] * 16).reshape(2, 16)):
+        expected = formula(real, fake)
+        np.testing.assert_allclose(loss(real, fake), np.mean(expected), rtol=1e-6)
+        each = cls(**init_kwargs, reduction=None)
+        np.testing.assert_allclose(each(real, fake), expected, rtol=1e-6, atol=1e-6)
+        check_loss_gradient(loss, formula, real, fake)
+    config = keras.saving.serialize_keras_object(loss)
+    copy = keras.saving.deserialize_keras_object(json.loads(json.dumps(config)))
+    assert isinstance(copy, cls)
+    for name, value in init_kwargs.items():
+        assert copy.get_config()[name] == value
+    check_docstring(cls)
+
+
+def check_loss_gradient(loss, formula, real, fake, step=1e-6):
+    """Compares the gradient in each score with central differences of the float64 formula."""
+    scores = [tf.constant(real, tf.float32), tf.constant(fake, tf.float32)]
+    with tf.GradientTape() as tape:
+        tape.watch(scores)
+        value = loss(*scores)
+    gradients = tape.gradient(value, scores, unconnected_gradients="zero")
+    for which, gradient in enumerate(gradients):
+        for i in range(len(real)):
+            moved = []
+            for direction in (step, -step):
+                shifted = [real.copy(), fake.copy()]
+                shifted[which][i] += direction
+                moved.append(np.mean(formula(*shifted)))
+            central = (moved[0] - moved[1]) / (2 * step)
+            np.testing.assert_allclose(gradient[i], central, rtol=1e-3, atol=1e-6)

@@ -1,0 +1,1 @@
+"""One runnable module for each published GAN: `python -m kgan.zoo` lists them."""

@@ -1,0 +1,285 @@
+"""The training program that all zoo modules share.
+
+A zoo module calls `main(sys.modules[__name__])` and holds what makes it that GAN: `PAPER`,
+`RECIPES` by data set with a `"default"`, and `build(recipe, task, **compile_options)`.
+"""
+
+import dataclasses
+import pathlib
+import shutil
+import sys
+
+import keras
+import tensorflow as tf
+
+import kgan
+from kgan.quiet import quiet_start
+from kgan.zoo import options
+from kgan.zoo.recipe import Recipe, Task
+from kgan.zoo.run import RunFolder, check_same, machine, versions
+
+# What a user can mend: shown as one line, without a traceback.
+USER_ERRORS = (
+    ValueError,
+    OSError,
+    kgan.callbacks.CheckpointError,
+    kgan.callbacks.NonFiniteLossError,
+)
+INTERRUPTED = 130
+
+
+def main(module, argv=None):
+    """Runs a zoo module as a program and ends the process with its exit status.
+
+    Args:
+        module: the zoo module.
+        argv: list of str, the command line without the program's name. Defaults to `sys.argv`'s.
+    """
+    argv = sys.argv[1:] if argv is None else argv
+    if {"--help", "-h", "-help"} & set(argv):
+        print(f"{module.__doc__}{options.help_text()}")
+        sys.exit(0)
+    try:
+        sys.exit(run(module, argv))
+    except USER_ERRORS as error:
+        sys.exit(f"{_name(module)}: {error}")
+
+
+def run(module, argv):
+    """Trains as the command line says, and returns the exit status.
+
+    Args:
+        module: the zoo module.
+        argv: list of str, the command line without the program's name.
+
+    Raises:
+        ValueError, OSError: for what a user can mend; the message says how.
+    """
+    given, defaults = options.parse(argv)
+    dataset = pathlib.Path(str(given.get("dataset", defaults["dataset"]))).name
+    folder = RunFolder(given.get("out") or f"runs/{_name(module)}_{dataset}")
+    call = {name: given.get(name, defaults[name]) for name in options.CALL_ONLY}
+    saved = folder.open(call["resume"], call["overwrite"] and not call["dry_run"])
+    flags = _settings(module, given, defaults, saved)
+    if saved is None and call["resume"]:
+        print(f"{folder.path} holds no run yet: a new one begins.")
+    return Training(module, flags, folder, saved).run(call["dry_run"])
+
+
+def _settings(module, given, defaults, saved):
+    """Returns the flags of the run: those given, over the saved run's, over the defaults."""
+    given = {name: value for name, value in given.items() if name not in options.CALL_ONLY}
+    if saved is not None:
+        if saved["module"] != _name(module):
+            raise ValueError(
+                f"The run was trained by kgan.zoo.{saved['module']}: resume it with that. "
+                f"Received: kgan.zoo.{_name(module)}"
+            )
+        check_same(given, saved["flags"])
+        return {**saved["flags"], **given}
+    if given.get("epochs") and given.get("steps"):
+        raise ValueError(
+            "Give --epochs or --steps, not both. "
+            f"Received: --epochs={given['epochs']} --steps={given['steps']}"
+        )
+    defaults = {name: value for name, value in defaults.items() if name not in options.CALL_ONLY}
+    return {**defaults, **given}
+
+
+class Training:
+    """One training, from finding the data to the exported model.
+
+    Args:
+        module: the zoo module.
+        flags: dict, the settings of the run by flag name.
+        folder: `RunFolder`.
+        saved: dict, the configuration of the run to go on with, or None for a new one.
+    """
+
+    def __init__(self, module, flags, folder, saved=None):
+        self.module = module
+        self.flags = flags
+        self.folder = folder
+        self.recipe = _resolve_recipe(module, flags)
+        self._set_up_machine()
+        self.source = kgan.data.ImageSource.find(
+            flags["dataset"],
+            image_size=self.recipe.image_size,
+            channels=flags["channels"],
+            data_dir=flags["data_dir"],
+        )
+        self.batch_size = self.recipe.batch_size * self.recipe.discriminator_steps
+        self.steps_per_epoch = self.source.num_examples // self.batch_size
+        self.steps = flags["steps"] or self.recipe.epochs * self.steps_per_epoch
+        self.config = {
+            "module": _name(module),
+            "flags": flags,
+            "recipe": dataclasses.asdict(self.recipe),
+            "image_shape": self.source.image_shape,
+            "steps_per_epoch": self.steps_per_epoch,
+            "steps": self.steps,
+            "versions": versions(),
+            "machine": machine(),
+        }
+        self.is_new = saved is None
+
+    def run(self, dry_run=False):
+        """Trains, saves and exports, and returns the exit status.
+
+        Args:
+            dry_run: bool, whether to stop once the configuration is shown. Defaults to False.
+        """
+        self._print_configuration()
+        if dry_run:
+            return 0
+        with self._strategy().scope():
+            gan = self._restore() or self._build()
+        if self.is_new:
+            self.folder.write_config(self.config)
+        interrupted = self._train(gan)
+        if interrupted:
+            self._say_how_to_resume(gan, interrupted)
+            return INTERRUPTED
+        self._finish(gan)
+        return 0
+
+    def _set_up_machine(self):
+        with quiet_start():
+            tf.config.list_physical_devices()
+        keras.utils.set_random_seed(self.flags["seed"])
+        if self.flags["deterministic"]:
+            tf.config.experimental.enable_op_determinism()
+        precision = self.flags["mixed_precision"]
+        keras.config.set_dtype_policy("float32" if precision == "none" else f"mixed_{precision}")
+
+    def _strategy(self):
+        if self.flags["strategy"] == "mirrored":
+            return tf.distribute.MirroredStrategy()
+        return tf.distribute.get_strategy()
+
+    def _build(self):
+        num_classes = self.source.num_classes if self.flags["conditional"] else None
+        if self.flags["conditional"] and num_classes is None:
+            raise ValueError(
+                "--conditional needs a data set with two classes or more. "
+                f"Received: --dataset={self.flags['dataset']}, which has none"
+            )
+        task = Task(self.source.image_shape, num_classes, self.steps)
+        jit_compile = {"auto": "auto", "true": True, "false": False}[self.flags["jit_compile"]]
+        return self.module.build(self.recipe, task, jit_compile=jit_compile)
+
+    def _restore(self):
+        checkpoint = self.folder.last_checkpoint()
+        if self.is_new or checkpoint is None:
+            return None
+        print(f"Resuming from {checkpoint}")
+        return kgan.load_gan(checkpoint)
+
+    def _train(self, gan):
+        """Trains to the end, or until a signal comes, which it returns."""
+        interrupt = kgan.callbacks.GracefulInterrupt()
+        callbacks = self._callbacks(interrupt)
+        done = int(gan.generator_optimizer.iterations)
+        for first, last, steps in epoch_segments(done, self.steps, self.steps_per_epoch):
+            gan.fit(
+                self._stream(gan),
+                initial_epoch=first,
+                epochs=last,
+                steps_per_epoch=steps,
+                callbacks=callbacks,
+            )
+            if gan.stop_training:
+                break
+        return interrupt.received
+
+    def _stream(self, gan):
+        """The data from where the model stands: batch k is the same in every process."""
+        return self.source.stream(
+            self.batch_size,
+            seed=self.flags["seed"],
+            initial_step=int(gan.generator_optimizer.iterations),
+            horizontal_flip=self.flags["horizontal_flip"],
+        )
+
+    def _callbacks(self, interrupt):
+        every = self.flags["sample_every_epochs"]
+        log = kgan.callbacks.MetricsLog(self.folder.metrics)
+        return [
+            kgan.callbacks.TerminateOnNonFinite(),
+            interrupt,
+            log,
+            kgan.callbacks.Curves(self.folder.curves, log),
+            kgan.callbacks.SampleGrid(self.folder.samples, every_epochs=every),
+            kgan.callbacks.TensorBoard(self.folder.logs, every_epochs=every),
+            kgan.callbacks.Checkpoint(
+                self.folder.checkpoints, every_epochs=self.flags["checkpoint_every_epochs"]
+            ),
+        ]
+
+    def _finish(self, gan):
+        shutil.copyfile(self.folder.last_checkpoint(), self.folder.model)
+        made = {
+            "samples": max(self.folder.samples.glob("epoch-*.png")),
+            "curves": self.folder.curves,
+            "model": self.folder.model,
+        }
+        if self.flags["export"]:
+            made["SavedModel"] = gan.export(self.folder.export)
+        for name, path in made.items():
+            print(f"{name:>10}  {path}")
+
+    def _print_configuration(self):
+        recipe = ", ".join(f"{k}={v}" for k, v in dataclasses.asdict(self.recipe).items())
+        print(f"{_name(self.module)} on {self.source}")
+        print(f"    recipe  {recipe}")
+        print(f"  training  {self.steps} steps, {self.steps_per_epoch} an epoch")
+        print(f"       run  {self.folder.path}")
+
+    def _say_how_to_resume(self, gan, received):
+        print(
+            f"\nStopped by {received.name} after step {int(gan.generator_optimizer.iterations)} "
+            f"of {self.steps} and saved. Go on with:\n"
+            f"    python -m kgan.zoo.{_name(self.module)} --out={self.folder.path} --resume"
+        )
+
+
+def epoch_segments(done, total, per_epoch):
+    """Divides the steps that are left into calls of `fit`.
+
+    `fit` trains whole epochs of equal length: what is left of an interrupted epoch, the whole
+    epochs, and a last part of one are a call each.
+
+    Args:
+        done: int >= 0, steps trained already.
+        total: int, steps of the whole training.
+        per_epoch: int >= 1, steps of a whole epoch.
+
+    Returns:
+        List of `(initial_epoch, epochs, steps_per_epoch)`.
+
+    Example:
+
+    >>> epoch_segments(done=5, total=22, per_epoch=4)
+    [(1, 2, 3), (2, 5, 4), (5, 6, 2)]
+    """
+    segments = []
+    while done < total:
+        epoch, begun = divmod(done, per_epoch)
+        left = min(per_epoch - begun, total - done)
+        last = total // per_epoch if left == per_epoch else epoch + 1
+        segments.append((epoch, last, left))
+        done = epoch * per_epoch + begun + left if last == epoch + 1 else last * per_epoch
+    return segments
+
+
+def _name(module):
+    """Returns the name of a zoo module, also when it runs as `__main__`."""
+    return pathlib.Path(module.__file__).stem
+
+
+def _resolve_recipe(module, flags):
+    """Returns the data set's recipe with what the flags replace."""
+    recipe = module.RECIPES.get(flags["dataset"], module.RECIPES["default"])
+    names = [field.name for field in dataclasses.fields(Recipe)]
+    given = {name: flags[name] for name in names if flags.get(name) is not None}
+    return dataclasses.replace(recipe, **given)

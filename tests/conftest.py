@@ -1,0 +1,37 @@
+"""Threads are bounded before TensorFlow starts them: tests share a machine with others."""
+
+import os
+
+for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+    os.environ.setdefault(name, "2")
+
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+import kgan  # noqa: E402
+
+# Two replicas on a machine without GPUs; this must be said before the first computation.
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
+
+
+@pytest.fixture(autouse=True)
+def reset_keras():
+    """Each test begins with the same random state, in float32."""
+    keras.config.set_dtype_policy("float32")
+    keras.utils.set_random_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def doctest_names(doctest_namespace):
+    """Names that the examples in docstrings use without importing them."""
+    doctest_namespace.update(kgan=kgan, keras=keras, np=np)
+
+
+@pytest.fixture(scope="session")
+def two_replicas():
+    """The one MirroredStrategy of this process: TensorFlow's collectives share keys among them."""
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])

@@ -1,0 +1,60 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import kgan
+
+
+def test_r1_of_a_linear_discriminator():
+    w = np.array([[1.0], [2.0], [2.0]], "float32")
+    images = tf.random.normal((5, 3))
+    penalty = kgan.penalties.R1(4.0)(lambda x: x @ w, images, images)
+    np.testing.assert_allclose(penalty, 4.0 / 2 * 9.0, rtol=1e-6)
+
+
+def test_r1_of_a_quadratic_uses_reals_only():
+    """D(x) = ‖x‖²/2 has the gradient x, so the penalty is weight/2 E[‖x‖²] of the reals."""
+    reals = np.random.default_rng(0).normal(size=(6, 2, 2, 1)).astype("float32")
+    fakes = 100 * np.ones_like(reals)
+
+    def score(x):
+        return keras.ops.sum(x**2, axis=(1, 2)) / 2
+
+    penalty = kgan.penalties.R1(1.0)(score, reals, fakes)
+    np.testing.assert_allclose(penalty, np.mean(np.sum(reals**2, (1, 2, 3))) / 2, rtol=1e-5)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_r1_has_the_right_gradient_in_the_weights(jit_compile):
+    """d/dw of weight/2 ‖w‖² is weight · w: the tape outside sees through the one inside."""
+    w = tf.Variable([[1.0], [-3.0]])
+
+    @tf.function(jit_compile=jit_compile)
+    def gradient():
+        with tf.GradientTape() as tape:
+            penalty = kgan.penalties.R1(2.0)(lambda x: x @ w, tf.ones((4, 2)), None)
+        return tape.gradient(penalty, w)
+
+    np.testing.assert_allclose(gradient(), 2.0 * w.numpy(), rtol=1e-6)
+
+
+def test_gradients_are_taken_in_float32():
+    """In float16 a gradient of 300 would overflow when squared."""
+    images = tf.ones((2, 1), "float16")
+    penalty = kgan.penalties.R1(2.0)(lambda x: 300.0 * x, images, images)
+    assert penalty.dtype == tf.float32
+    np.testing.assert_allclose(penalty, 90000.0, rtol=1e-6)
+
+
+def test_config_round_trip():
+    penalty = kgan.penalties.R1(3.0, name="smooth")
+    copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(penalty))
+    assert isinstance(copy, kgan.penalties.R1)
+    assert (copy.weight, copy.name) == (3.0, "smooth")
+
+
+@pytest.mark.parametrize("weight", [0, -1.0])
+def test_weight_must_be_positive(weight):
+    with pytest.raises(ValueError, match=f"Received: {weight}"):
+        kgan.penalties.R1(weight)
