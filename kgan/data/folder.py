@@ -38,17 +38,18 @@ class FolderReader(Reader):
         path = pathlib.Path(path).expanduser()
         self._paths, labels, class_names = _find_images(path, split)
         headers = _read_headers(self._paths)
+        channels = channels or (1 if all(header.grey for header in headers) else 3)
         sizes = collections.Counter((header.height, header.width) for header in headers)
         size = size or _common_size(path, sizes)
-        # Where it is known that no image needs a resize, none is computed.
-        self._file_shape = (*size, 4) if list(sizes) == [tuple(size)] else (None, None, 4)
-        channels = channels or (1 if all(header.grey for header in headers) else 3)
+        # Where it is known that no image needs a resize, or has alpha, neither is computed.
+        self._alpha = channels in (2, 4) or any(header.alpha for header in headers)
+        file_size = size if list(sizes) == [tuple(size)] else (None, None)
+        self._file_shape = (*file_size, 4 if self._alpha else 3)
         dtype = tf.uint16 if any(header.bits == 16 for header in headers) else tf.uint8
         super().__init__(
             path.resolve().name, (*size, channels), dtype, len(self._paths), class_names
         )
         self._labels = tf.constant(labels, tf.int32)
-        self.failure = None
 
     def read(self, keys, batch_size, drop_remainder=False):
         """Decodes, crops and resizes one image at a time, several at once."""
@@ -64,9 +65,8 @@ class FolderReader(Reader):
 
     def _decode(self, index):
         try:
-            return formats.decode(self._paths[index], self.dtype.as_numpy_dtype)
+            return formats.decode(self._paths[index], self.dtype.as_numpy_dtype, self._alpha)
         except ValueError as error:
-            # TensorFlow turns it into an error of its own, around a whole traceback.
             self.failure = error
             raise
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import warnings
 
 import numpy as np
 import tensorflow as tf
@@ -13,12 +14,13 @@ _ORIENTATION = 0x0112  # The Exif tag with which a camera says that it was held 
 
 @dataclasses.dataclass(frozen=True)
 class Header:
-    """What an image file says of itself: size in pixels, whether it is grey, bits per channel."""
+    """What an image file says of itself: size in pixels, bits of a channel, and which channels."""
 
     height: int
     width: int
-    grey: bool
     bits: int
+    grey: bool
+    alpha: bool
 
 
 def read_header(path):
@@ -37,17 +39,21 @@ def read_header(path):
             width, height = image.size
             if _is_on_its_side(image):
                 width, height = height, width
-            return Header(height, width, _is_grey(image), 16 if _is_wide(image) else 8)
+            _warn_of_lost_bits(image)
+            bits = 16 if _is_wide(image) else 8
+            return Header(height, width, bits, _is_grey(image), _has_alpha(image))
     except Exception as error:  # Pillow's plugins raise what they like: OSError, SyntaxError, …
         raise _unreadable(path, error) from error
 
 
-def decode(path, dtype):
-    """Returns the first frame of an image file, upright, as an array (height, width, 4) of RGBA.
+def decode(path, dtype, alpha=True):
+    """Returns the first frame of an image file, upright, as an array (height, width, channels).
 
     Args:
         path: string or path, an image file.
         dtype: np.uint8 or np.uint16. The latter holds images of 8 bits too, from 0 to 65535.
+        alpha: boolean, whether the channels are RGBA or, for a file without alpha, RGB. Defaults
+            to True.
 
     Raises:
         ValueError: the file cannot be decoded, or is cut off. The message names it.
@@ -56,7 +62,9 @@ def decode(path, dtype):
 
     try:
         with Image.open(path) as image:
-            pixels = _decode_wide(path, image) if _is_wide(image) else _decode_8_bits(image)
+            mode = "RGBA" if alpha else "RGB"
+            read = _decode_wide if _is_wide(image) else _decode_8_bits
+            pixels = read(image, mode)
     except Exception as error:
         raise _unreadable(path, error) from error
     if pixels.dtype == np.uint8 and dtype == np.uint16:
@@ -64,32 +72,44 @@ def decode(path, dtype):
     return pixels
 
 
-def _decode_8_bits(image):
+def _decode_8_bits(image, mode):
     from PIL import ImageOps
 
     if image.mode == "F":
         raise ValueError("its pixels are 32-bit floats, whose range is not known")
     if _is_on_its_side(image, turned_at_all=True):
         image = ImageOps.exif_transpose(image)
-    return np.asarray(image.convert("RGBA"))
+    return np.asarray(image.convert(mode))
 
 
-def _decode_wide(path, image):
+def _decode_wide(image, mode):
+    channels = len(mode)
     if image.format == "PNG":  # Pillow keeps only 8 bits of a coloured PNG of 16.
-        contents = pathlib.Path(path).read_bytes()
-        return tf.io.decode_png(contents, channels=4, dtype=tf.uint16).numpy()
+        contents = pathlib.Path(image.filename).read_bytes()
+        return tf.io.decode_png(contents, channels=channels, dtype=tf.uint16).numpy()
     values = np.asarray(image)
     if values.min() < 0 or values.max() > 65535:
         raise ValueError("its pixels have more than 16 bits")
-    grey = np.repeat(values[..., None].astype(np.uint16), 4, axis=-1)
-    grey[..., 3] = 65535
+    grey = np.repeat(values[..., None].astype(np.uint16), channels, axis=-1)
+    grey[..., 3:] = 65535
     return grey
 
 
 def _is_wide(image):
-    if image.mode.startswith("I"):
-        return True
-    return image.format == "PNG" and bool(image.tile) and ";16" in str(image.tile[0][3])
+    return image.mode.startswith("I") or (image.format == "PNG" and _is_stored_wide(image))
+
+
+def _is_stored_wide(image):
+    return bool(image.tile) and ";16" in str(image.tile[0][3])
+
+
+def _warn_of_lost_bits(image):
+    if image.format == "TIFF" and _is_stored_wide(image) and not _is_wide(image):
+        warnings.warn(
+            "Coloured TIFF images of 16 bits are read with 8, which is all that Pillow gives of "
+            "them. PNG images keep all 16.",
+            stacklevel=2,
+        )
 
 
 def _is_grey(image):
@@ -98,6 +118,10 @@ def _is_grey(image):
         palette = np.asarray(image.getpalette("RGB")).reshape(-1, 3)
         return bool((palette == palette[:, :1]).all())
     return image.mode in ("1", "L", "LA", "La", "F") or image.mode.startswith("I")
+
+
+def _has_alpha(image):
+    return image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
 
 
 def _is_on_its_side(image, turned_at_all=False):

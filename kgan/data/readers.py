@@ -19,6 +19,9 @@ class Reader:
         class_names: tuple of strings, or None where there are not two classes or more.
     """
 
+    # The error with which an image could not be read, as TensorFlow passes on only its text.
+    failure = None
+
     def __init__(self, name, image_shape, dtype, num_examples, class_names):
         self.name = name
         self.image_shape = tuple(int(length) for length in image_shape)
@@ -75,10 +78,13 @@ class MemoryReader(Reader):
         labels = np.empty(reader.num_examples, np.int32)
         keys = tf.data.Dataset.zip((reader.keys(), tf.data.Dataset.from_tensors(False).repeat()))
         start = 0
-        for batch_images, batch_labels, _ in reader.read(keys, batch_size=256).prefetch(2):
-            stop = start + len(batch_labels)
-            images[start:stop], labels[start:stop] = batch_images, batch_labels
-            start = stop
+        try:
+            for batch_images, batch_labels, _ in reader.read(keys, batch_size=256).prefetch(2):
+                stop = start + len(batch_labels)
+                images[start:stop], labels[start:stop] = batch_images, batch_labels
+                start = stop
+        except tf.errors.OpError as error:
+            raise (reader.failure or error) from None
         return cls(reader.name, images, labels, reader.class_names)
 
     def read(self, keys, batch_size, drop_remainder=False):

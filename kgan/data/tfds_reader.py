@@ -93,15 +93,25 @@ def _find_builder(name, data_dir):
     data_dir = data_dir or os.environ.get("TFDS_DATA_DIR")
     try:
         return tfds.builder(name, data_dir=data_dir)
-    except tfds.core.registered.DatasetNotFoundError:
-        names = ["digits", *tfds.list_builders(with_community_datasets=False)]
-        near = difflib.get_close_matches(_plain(name), names, n=3)
-        hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
-        raise ValueError(
-            "Expected 'digits', the name of an image data set of TensorFlow Datasets ('mnist', "
-            "'cifar10', …) or the path of a folder of images ('./photos'). Received: "
-            f"{name!r}.{hint}"
-        ) from None
+    except (ValueError, AssertionError) as error:
+        if is_name(name):
+            raise ValueError(
+                f"Expected a config and a version that {_plain(name)!r} has. Received: {name!r} "
+                f"({error})"
+            ) from error
+        raise _unknown_name(name) from None
+
+
+def _unknown_name(name):
+    import tensorflow_datasets as tfds
+
+    names = ["digits", *tfds.list_builders(with_community_datasets=False)]
+    near = difflib.get_close_matches(_plain(name), names, n=3)
+    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    return ValueError(
+        "Expected 'digits', the name of an image data set of TensorFlow Datasets ('mnist', "
+        f"'cifar10', …) or the path of a folder of images ('./photos'). Received: {name!r}.{hint}"
+    )
 
 
 def _find_features(name, features):
