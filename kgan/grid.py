@@ -1,10 +1,10 @@
 """Many samples as one picture, for people to look at."""
 
 import math
-import os
-import pathlib
 
 import numpy as np
+
+from kgan.files import atomic_path
 
 # Small pictures are enlarged to about this many pixels, so that a person can see them.
 MIN_WIDTH_PIXELS = 512
@@ -80,14 +80,8 @@ def save_png(path, images, **kwargs):
     grid = make_grid(images, **kwargs)
     if grid.shape[-1] == 1:
         grid = grid[..., 0]
-    path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with atomic_path(path) as temporary:
         Image.fromarray(grid).save(temporary, format="PNG")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _to_uint8(images):
