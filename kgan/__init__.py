@@ -4,15 +4,28 @@ import os
 
 from kgan.quiet import quiet_start
 
-# TensorFlow's notes on the processor's features are not news to who trains a GAN. This must stand
+# What TensorFlow's C++ code logs is not news to who trains a GAN: even at its level "error" come
+# notes of its graph optimizers, while real errors reach Python as exceptions. This must stand
 # before its first import; a value that the user has set wins.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 with quiet_start():
     import tensorflow  # noqa: F401
 
-from kgan import backbones, layers, losses, penalties  # noqa: E402
+from kgan import backbones, callbacks, data, grid, layers, losses, penalties  # noqa: E402
 from kgan.gan import GAN  # noqa: E402
+from kgan.loading import load_gan  # noqa: E402
 from kgan.version import __version__  # noqa: E402
 
-__all__ = ["GAN", "__version__", "backbones", "layers", "losses", "penalties"]
+__all__ = [
+    "GAN",
+    "__version__",
+    "backbones",
+    "callbacks",
+    "data",
+    "grid",
+    "layers",
+    "load_gan",
+    "losses",
+    "penalties",
+]

@@ -8,6 +8,7 @@ import tensorflow as tf
 from keras import ops
 
 from kgan import losses
+from kgan.penalties import Penalty
 from kgan.quiet import quiet_start
 
 UPDATES = ("simultaneous", "alternating")
@@ -192,7 +193,7 @@ class GAN(keras.Model):
 
         Raises:
             ValueError: if a name is unknown or a value out of range.
-            TypeError: if both players share one optimizer object.
+            TypeError: if both players share one optimizer object, or a penalty is none.
         """
         if updates not in UPDATES:
             raise ValueError(f"updates must be one of {UPDATES}. Received: {updates!r}")
@@ -200,6 +201,11 @@ class GAN(keras.Model):
             raise ValueError(
                 f"discriminator_steps must be an int of 1 or more. Received: {discriminator_steps}"
             )
+        for penalty in penalties:
+            if not isinstance(penalty, Penalty):
+                raise TypeError(
+                    f"penalties must hold kgan.penalties.Penalty objects. Received: {penalty!r}"
+                )
         if isinstance(generator_optimizer, keras.optimizers.Optimizer) and (
             generator_optimizer is discriminator_optimizer
         ):
@@ -290,7 +296,8 @@ class GAN(keras.Model):
         discriminator_terms = _total(_activity_losses(self.discriminator))
         fake_scores = score(fake_images)
         discriminator_terms += _total(self.discriminator.losses)
-        penalties = {p.name: p(score, real_images, fake_images) for p in self.penalties}
+        step = self.discriminator_optimizer.iterations
+        penalties = {p.name: p(score, real_images, fake_images, step) for p in self.penalties}
         return {
             "generator_loss": self.loss.generator(real_scores, fake_scores) + generator_terms,
             "discriminator_loss": self.loss.discriminator(real_scores, fake_scores)
@@ -409,10 +416,11 @@ class GAN(keras.Model):
         return ops.cast(images, "float32"), self._check_labels(labels)
 
     def _check_images(self, images):
-        if not keras.backend.is_float_dtype(images.dtype):
+        dtype = keras.backend.standardize_dtype(images.dtype)
+        if not keras.backend.is_float_dtype(dtype):
             raise ValueError(
                 "Images must be floats in [-1, 1]; kgan.data.load gives them, or scale 8-bit "
-                f"images with `images / 127.5 - 1`. Received: dtype {images.dtype}"
+                f"images with `images / 127.5 - 1`. Received: dtype {dtype}"
             )
         if len(images.shape) != len(self.image_shape) + 1 or any(
             have is not None and want is not None and have != want
@@ -513,6 +521,12 @@ class GAN(keras.Model):
             inputs: float tensor `(batch, latent_dim)`, or `[latents, labels]` if conditional.
             training: bool, ignored: the averaged generator never trains. Defaults to False.
         """
+        latents = inputs[0] if self.is_conditional else inputs
+        if latents.shape[-1] != self.latent_dim:
+            raise ValueError(
+                f"Latents must have shape (batch, latent_dim={self.latent_dim}). "
+                f"Received: {tuple(latents.shape)}"
+            )
         return ops.cast(self.averaged_generator(inputs, training=False), "float32")
 
     def generate(self, n, labels=None, seed=None, batch_size=128):

@@ -1,8 +1,8 @@
 """What keeps the discriminator smooth: terms on its gradients, added to its loss.
 
-A penalty is called by `GAN.compute_losses` as `penalty(score, real_images, fake_images)`, where
-`score` maps images to the discriminator's scores with the labels already bound. The gradients
-with respect to images are the only thing here that a Keras backend has to compute.
+A penalty is called by `GAN.compute_losses` as `penalty(score, real_images, fake_images, step)`,
+where `score` maps images to the discriminator's scores with the labels already bound. The
+gradients with respect to images are the only thing here that a Keras backend has to compute.
 """
 
 import keras
@@ -18,22 +18,34 @@ class Penalty:
     A subclass writes `call`; what it returns is multiplied by `weight`, added to the
     discriminator's loss and logged under `name`.
 
+    With `every=k` the penalty is lazy (Karras et al. 2020, arXiv 1912.04958, section 3.1): it is
+    computed in every k-th step only, with k times the weight, so that its mean stays the same.
+
     Args:
         weight: float > 0, the factor of the penalty in the discriminator's loss.
+        every: int >= 1, in which of the discriminator's steps it is computed. Defaults to 1.
         name: str, the key in the logs. Defaults to the class name in snake case.
 
     Raises:
-        ValueError: if `weight` is not above 0.
+        ValueError: if `weight` is not above 0 or `every` is below 1.
     """
 
-    def __init__(self, weight, name=None):
+    def __init__(self, weight, every=1, name=None):
         if not weight > 0:
             raise ValueError(f"The weight of a penalty must be above 0. Received: {weight!r}")
+        if not (isinstance(every, int) and every >= 1):
+            raise ValueError(f"every must be an int of 1 or more. Received: {every!r}")
         self.weight = weight
+        self.every = every
         self.name = name or snake_case(type(self).__name__)
 
-    def __call__(self, score, real_images, fake_images):
-        return self.weight * self.call(score, real_images, fake_images)
+    def __call__(self, score, real_images, fake_images, step=0):
+        def penalty():
+            return self.weight * self.every * self.call(score, real_images, fake_images)
+
+        if self.every == 1:
+            return penalty()
+        return ops.cond(step % self.every == 0, penalty, lambda: ops.zeros((), "float32"))
 
     def call(self, score, real_images, fake_images):
         """Returns the unweighted penalty, a scalar."""
@@ -41,7 +53,7 @@ class Penalty:
 
     def get_config(self):
         """Returns the arguments that make an equal penalty."""
-        return {"weight": self.weight, "name": self.name}
+        return {"weight": self.weight, "every": self.every, "name": self.name}
 
     @classmethod
     def from_config(cls, config):
@@ -73,6 +85,7 @@ class R1(Penalty):
 
     Args:
         weight: float > 0, γ. Defaults to 10.
+        every: int >= 1, in which of the discriminator's steps it is computed. Defaults to 1.
         name: str, the key in the logs. Defaults to `"r1"`.
 
     Example:
@@ -85,8 +98,8 @@ class R1(Penalty):
     125.0
     """
 
-    def __init__(self, weight=10.0, name=None):
-        super().__init__(weight, name)
+    def __init__(self, weight=10.0, every=1, name=None):
+        super().__init__(weight, every, name)
 
     def call(self, score, real_images, fake_images):
         """Returns E[‖∇D(x)‖²] / 2."""

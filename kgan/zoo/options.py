@@ -83,7 +83,7 @@ def parse(argv):
         argv: list of str, without the program's name.
 
     Returns:
-        `(given, defaults)`: dicts of the flags that the command line gives, and of the others.
+        `(given, values)`: dicts of the flags that the command line gives, and of all of them.
 
     Raises:
         ValueError: if a flag is unknown, a value is not one, or an argument is left over.
@@ -98,8 +98,8 @@ def parse(argv):
     if rest:
         raise ValueError(f"Flags begin with --. Received: {rest[0]!r}. See --help.")
     names = [name for group in GROUPS.values() for name in group]
-    given = {name: VALUES[name].value for name in names if VALUES[name].present}
-    return given, {name: VALUES[name].value for name in names if name not in given}
+    values = {name: VALUES[name].value for name in names}
+    return {name: values[name] for name in names if VALUES[name].present}, values
 
 
 def help_text():

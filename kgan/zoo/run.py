@@ -39,12 +39,13 @@ class RunFolder:
         checkpoints = list_checkpoints(self.checkpoints)
         return checkpoints[-1][1] if checkpoints else None
 
-    def open(self, resume, overwrite):
+    def open(self, resume, overwrite, dry_run=False):
         """Makes sure that nothing is lost by writing here.
 
         Args:
             resume: bool, whether to go on with the run that is here.
             overwrite: bool, whether to delete it.
+            dry_run: bool, whether to leave everything as it is. Defaults to False.
 
         Returns:
             The configuration of the run to go on with, or None for a new one.
@@ -66,7 +67,8 @@ class RunFolder:
                     f"{self.path} holds {what}. {remedy}give another --out. "
                     f"Received: --out={self.path}"
                 )
-            shutil.rmtree(self.path)
+            if not dry_run:
+                shutil.rmtree(self.path)
         return None
 
     def write_config(self, config):

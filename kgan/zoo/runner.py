@@ -8,11 +8,13 @@ import dataclasses
 import pathlib
 import shutil
 import sys
+import textwrap
 
 import keras
 import tensorflow as tf
 
 import kgan
+from kgan.files import atomic_path
 from kgan.quiet import quiet_start
 from kgan.zoo import options
 from kgan.zoo.recipe import Recipe, Task
@@ -55,18 +57,16 @@ def run(module, argv):
     Raises:
         ValueError, OSError: for what a user can mend; the message says how.
     """
-    given, defaults = options.parse(argv)
-    dataset = pathlib.Path(str(given.get("dataset", defaults["dataset"]))).name
-    folder = RunFolder(given.get("out") or f"runs/{_name(module)}_{dataset}")
-    call = {name: given.get(name, defaults[name]) for name in options.CALL_ONLY}
-    saved = folder.open(call["resume"], call["overwrite"] and not call["dry_run"])
-    flags = _settings(module, given, defaults, saved)
-    if saved is None and call["resume"]:
+    given, values = options.parse(argv)
+    folder = RunFolder(values["out"] or f"runs/{_name(module)}_{_dataset_name(values)}")
+    saved = folder.open(values["resume"], values["overwrite"], values["dry_run"])
+    if saved is None and values["resume"]:
         print(f"{folder.path} holds no run yet: a new one begins.")
-    return Training(module, flags, folder, saved).run(call["dry_run"])
+    flags = _settings(module, given, values, saved)
+    return Training(module, flags, folder, saved).run(values["dry_run"])
 
 
-def _settings(module, given, defaults, saved):
+def _settings(module, given, values, saved):
     """Returns the flags of the run: those given, over the saved run's, over the defaults."""
     given = {name: value for name, value in given.items() if name not in options.CALL_ONLY}
     if saved is not None:
@@ -82,8 +82,7 @@ def _settings(module, given, defaults, saved):
             "Give --epochs or --steps, not both. "
             f"Received: --epochs={given['epochs']} --steps={given['steps']}"
         )
-    defaults = {name: value for name, value in defaults.items() if name not in options.CALL_ONLY}
-    return {**defaults, **given}
+    return {name: value for name, value in values.items() if name not in options.CALL_ONLY}
 
 
 class Training:
@@ -186,6 +185,8 @@ class Training:
                 initial_epoch=first,
                 epochs=last,
                 steps_per_epoch=steps,
+                shuffle=False,  # the stream has its own order
+                verbose=1 if sys.stdout.isatty() else 2,
                 callbacks=callbacks,
             )
             if gan.stop_training:
@@ -203,12 +204,11 @@ class Training:
 
     def _callbacks(self, interrupt):
         every = self.flags["sample_every_epochs"]
-        log = kgan.callbacks.MetricsLog(self.folder.metrics)
         return [
-            kgan.callbacks.TerminateOnNonFinite(),
+            kgan.callbacks.TerminateOnNonFinite(self.folder.checkpoints),
             interrupt,
-            log,
-            kgan.callbacks.Curves(self.folder.curves, log),
+            kgan.callbacks.MetricsLog(self.folder.metrics),
+            kgan.callbacks.Curves(self.folder.curves, self.folder.metrics),
             kgan.callbacks.SampleGrid(self.folder.samples, every_epochs=every),
             kgan.callbacks.TensorBoard(self.folder.logs, every_epochs=every),
             kgan.callbacks.Checkpoint(
@@ -217,7 +217,8 @@ class Training:
         ]
 
     def _finish(self, gan):
-        shutil.copyfile(self.folder.last_checkpoint(), self.folder.model)
+        with atomic_path(self.folder.model) as temporary:
+            shutil.copyfile(self.folder.last_checkpoint(), temporary)
         made = {
             "samples": max(self.folder.samples.glob("epoch-*.png")),
             "curves": self.folder.curves,
@@ -225,15 +226,20 @@ class Training:
         }
         if self.flags["export"]:
             made["SavedModel"] = gan.export(self.folder.export)
-        for name, path in made.items():
-            print(f"{name:>10}  {path}")
+        _print_lines(made)
 
     def _print_configuration(self):
-        recipe = ", ".join(f"{k}={v}" for k, v in dataclasses.asdict(self.recipe).items())
-        print(f"{_name(self.module)} on {self.source}")
-        print(f"    recipe  {recipe}")
-        print(f"  training  {self.steps} steps, {self.steps_per_epoch} an epoch")
-        print(f"       run  {self.folder.path}")
+        recipe = [f"{k}={v}" for k, v in dataclasses.asdict(self.recipe).items() if v is not None]
+        shape = "x".join(map(str, self.source.image_shape))
+        epochs = self.steps / self.steps_per_epoch
+        lines = {
+            "model": f"{_name(self.module)} ({self.module.PAPER})",
+            "data": f"{self.source.name}: {self.source.num_examples:,} images of {shape}",
+            "recipe": textwrap.fill(", ".join(recipe), 85, subsequent_indent=" " * 12),
+            "training": f"{self.steps:,} steps, {epochs:g} epochs of {self.steps_per_epoch:,}",
+            "run": self.folder.path,
+        }
+        _print_lines(lines)
 
     def _say_how_to_resume(self, gan, received):
         print(
@@ -270,6 +276,16 @@ def epoch_segments(done, total, per_epoch):
         segments.append((epoch, last, left))
         done = epoch * per_epoch + begun + left if last == epoch + 1 else last * per_epoch
     return segments
+
+
+def _print_lines(lines):
+    for name, value in lines.items():
+        print(f"{name:>10}  {value}", flush=True)
+
+
+def _dataset_name(flags):
+    """Returns what to call the data in a path: a folder's own name, a data set's without `/`."""
+    return pathlib.Path(flags["dataset"]).resolve().name.replace(":", "_")
 
 
 def _name(module):
