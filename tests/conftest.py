@@ -3,7 +3,7 @@
 import os
 
 for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
-    os.environ.setdefault(name, "2")
+    os.environ.setdefault(name, "1")
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
