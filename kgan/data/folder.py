@@ -49,7 +49,8 @@ class FolderReader(Reader):
         super().__init__(
             path.resolve().name, (*size, channels), dtype, len(self._paths), class_names
         )
-        self._labels = tf.constant(labels, tf.int32)
+        with tf.device("/CPU:0"):  # Where they are looked up, whatever device trains.
+            self._labels = tf.constant(labels, tf.int32)
 
     def read(self, keys, batch_size, drop_remainder=False):
         """Decodes, crops and resizes one image at a time, several at once."""

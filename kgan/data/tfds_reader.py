@@ -34,12 +34,13 @@ class TfdsReader(Reader):
     def __init__(self, name, split, size, channels, data_dir):
         builder = _find_builder(name, data_dir)
         image_key, label_key = _find_features(name, builder.info.features)
+        height, width = _fixed_size(name, builder.info.features[image_key], size)
         _prepare(name, builder)
         self._feature = builder.info.features[image_key]
         label = builder.info.features[label_key] if label_key else None
         super().__init__(
             name,
-            (*_fixed_size(name, self._feature, size), channels or self._feature.shape[2]),
+            (height, width, channels or self._feature.shape[2]),
             tf.as_dtype(self._feature.np_dtype),
             _num_examples(name, builder, split),
             label and label.names,
@@ -165,9 +166,11 @@ def _prepare(name, builder):
 
 
 def _check_network(builder):
-    """Raises the last OSError if none of the hosts that could have the data answers."""
+    """Raises an OSError if data has to be downloaded and none of the hosts to ask answers."""
+    if not builder.url_infos:  # It may be made from local files, as a user's own data sets are.
+        return
     proxies = urllib.request.getproxies()
-    urls = list(proxies.values()) or ["https://storage.googleapis.com", *(builder.url_infos or {})]
+    urls = list(proxies.values()) or ["https://storage.googleapis.com", *builder.url_infos]
     failure = None
     for host, port in list(dict.fromkeys(_address(url) for url in urls))[:3]:
         try:

@@ -87,6 +87,8 @@ def test_overshoot_does_not_wrap_around():
     edge[:, 4:] = 255
     resized = pixels.fit(tf.constant(edge), (32, 32, 1)).numpy()
     assert (resized[:, :14] < 60).all() and (resized[:, 18:] > 195).all()
+    floats = pixels.fit(tf.constant(edge / np.float32(127.5) - 1), (32, 32, 1))
+    assert floats.numpy().min() == -1 and floats.numpy().max() == 1
 
 
 @pytest.mark.parametrize(

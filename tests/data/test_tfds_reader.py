@@ -80,6 +80,13 @@ def test_images_of_several_sizes_need_one(tiny_dir):
     np.testing.assert_allclose(read_all(source)[0][:, 0, 0], [[200, 10, 10]] * 2, atol=1e-4)
 
 
+def test_missing_image_size_is_said_before_anything_is_downloaded(tmp_path, no_network):
+    with pytest.raises(ValueError, match="`image_size`.*'cats_vs_dogs' differ in size"):
+        find("cats_vs_dogs", data_dir=tmp_path)
+    with pytest.raises(ValueError, match="data set of images. Received: 'imdb_reviews'"):
+        find("imdb_reviews", data_dir=tmp_path)
+
+
 def test_data_set_without_images(tiny_dir):
     with pytest.raises(ValueError, match=r"data set of images. Received: 'tiny_text'.*\['text'\]"):
         find("tiny_text", data_dir=tiny_dir)
@@ -172,6 +179,26 @@ def test_proxy_is_asked_instead_of_the_hosts(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match="no connection to proxy.example"):
         find("fashion_mnist", data_dir=tmp_path)
     assert asked == [("proxy.example", 3128)]
+
+
+def test_data_set_of_a_user_is_prepared_without_a_network(tmp_path, monkeypatch):
+    class KganTestSquares(tfds.core.GeneratorBasedBuilder):
+        VERSION = tfds.core.Version("1.0.0")
+
+        def _info(self):
+            features = tfds.features.FeaturesDict({"picture": tfds.features.Image(shape=(2, 2, 1))})
+            return self.dataset_info_from_configs(features=features)
+
+        def _split_generators(self, dl_manager):
+            return {"train": self._generate_examples()}
+
+        def _generate_examples(self):
+            for number in range(3):
+                yield number, {"picture": np.full((2, 2, 1), number, np.uint8)}
+
+    monkeypatch.setattr(socket, "create_connection", None)
+    source = find("kgan_test_squares", data_dir=tmp_path)
+    assert sorted(read_all(source)[0][:, 0, 0, 0].round()) == [0, 1, 2]
 
 
 def test_mnist_is_the_original(prepared_dir):
