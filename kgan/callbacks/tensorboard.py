@@ -56,8 +56,6 @@ class TensorBoard(keras.callbacks.Callback):
         if self.every_epochs is not None and (epoch + 1) % self.every_epochs == 0:
             with self._writer("train").as_default(epoch + 1):
                 tf.summary.image("samples", self.sheet.draw_picture(self.model)[None])
-        for writer in self._writers.values():
-            writer.flush()
 
     def on_train_end(self, logs=None):
         """Closes the files."""

@@ -1,8 +1,9 @@
 import math
-import sys
 
+import matplotlib
 import numpy as np
 import pytest
+from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
@@ -67,8 +68,9 @@ def test_only_probabilities_have_the_line_of_guessing(tmp_path, figures):
 
 def test_other_logs_have_a_panel_each_beside_their_validation(tmp_path, figures):
     names = (
-        "generator_loss",
         "r1",
+        "real_score",
+        "generator_loss",
         "val_r1",
         "val_frechet_distance",
         "generator_class_loss",
@@ -78,8 +80,11 @@ def test_other_logs_have_a_panel_each_beside_their_validation(tmp_path, figures)
         "step",
     )
     save_curves(tmp_path / "c.png", [{"epoch": 1, **dict.fromkeys(names, 2.0)}])
+    assert figures[0].axes[0].get_title() == "loss"
+    assert figures[0].axes[1].get_title() == "score"
     assert {axes.get_title(): sorted(lines(axes)) for axes in figures[0].axes} == {
         "loss": ["generator loss"],
+        "score": ["real score"],
         "r1": ["r1", "val r1"],
         "frechet distance": ["val frechet distance"],
         "class loss": ["discriminator class loss", "generator class loss"],
@@ -125,10 +130,14 @@ def test_every_epochs_and_the_end(tmp_path, fit, figures):
     assert [len(f.axes[0].get_lines()[0].get_xdata()) for f in figures] == [2, 3]
 
 
-def test_no_global_state_of_pyplot(tmp_path, fit):
-    had_pyplot = "matplotlib.pyplot" in sys.modules
-    fit([Curves(tmp_path / "c.png")], epochs=1)
-    assert ("matplotlib.pyplot" in sys.modules) == had_pyplot
+def test_no_figure_of_the_users_pyplot(tmp_path, monkeypatch):
+    def fail(*args, **kwargs):
+        raise AssertionError("pyplot keeps this figure")
+
+    backend = matplotlib.get_backend()
+    monkeypatch.setattr(pyplot, "figure", fail)
+    save_curves(tmp_path / "c.png", [{"epoch": 1, "generator_loss": 1.0}])
+    assert matplotlib.get_backend() == backend
 
 
 def test_nothing_to_draw_is_an_error(tmp_path):

@@ -44,7 +44,6 @@ def test_names_the_step_the_epoch_and_the_player(fit, images, immediate):
     assert (error.step, error.epoch) == (16, 3)
     assert "since step 16, in epoch 3" in str(error)
     assert "discriminator's is not" in str(error)
-    assert "generator_loss" not in error.losses or "the generator's and" in str(error)
     assert "learning rate" in str(error)
     assert "Received: " in str(error)
     assert isinstance(error, RuntimeError)
@@ -72,7 +71,7 @@ class Infinite(Penalty):
     def __init__(self):
         super().__init__(weight=1.0)
 
-    def __call__(self, score, real_images, fake_images):
+    def call(self, score, real_images, fake_images):
         worst = keras.ops.max(real_images)
         return keras.ops.where(worst > 1.5, np.float32(np.inf), np.float32(0))
 
@@ -83,9 +82,7 @@ def test_an_infinite_loss_names_its_player_only(fit, images, make_gan):
         fit, [TerminateOnNonFinite()], gan=gan, x=with_bad_image(images, 1, value=2.0), epochs=1
     )
     assert set(error.losses) == {"discriminator_loss", "infinite"}
-    assert "the discriminator's is not finite" in str(error) or "the discriminator's is not" in str(
-        error
-    )
+    assert "the discriminator's is not since step 2, in epoch 1" in str(error)
     assert "infinite=inf" in str(error)
 
 

@@ -64,6 +64,7 @@ def test_samples_that_are_no_images(tmp_path, fit, make_gan):
     gan, x = make_gan(image_shape=(5,)), np.zeros((48, 5), "float32")
     with pytest.raises(ValueError, match="sample grid shows images"):
         fit([TensorBoard(tmp_path)], gan=gan, x=x)
+    assert int(gan.images_seen) == 0
     fit([TensorBoard(tmp_path, every_epochs=None)], gan=gan, x=x, epochs=1)
     assert "samples" not in read(tmp_path / "train")
 

@@ -1,0 +1,25 @@
+"""What happens around `fit`: pictures, numbers, checkpoints, and an end when all is lost."""
+
+from kgan.callbacks.checkpoint import Checkpoint, CheckpointError, list_checkpoints
+from kgan.callbacks.curves import Curves, save_curves
+from kgan.callbacks.interrupt import GracefulInterrupt
+from kgan.callbacks.metrics_log import MetricsLog, read_metrics
+from kgan.callbacks.non_finite import NonFiniteLossError, TerminateOnNonFinite
+from kgan.callbacks.samples import SampleGrid, save_animation
+from kgan.callbacks.tensorboard import TensorBoard
+
+__all__ = [
+    "Checkpoint",
+    "CheckpointError",
+    "Curves",
+    "GracefulInterrupt",
+    "MetricsLog",
+    "NonFiniteLossError",
+    "SampleGrid",
+    "TensorBoard",
+    "TerminateOnNonFinite",
+    "list_checkpoints",
+    "read_metrics",
+    "save_animation",
+    "save_curves",
+]
