@@ -16,13 +16,21 @@ BATCH_NORM_MOMENTUM = 0.9
 BATCH_NORM_EPSILON = 1e-5
 
 
-def _weights():
-    return keras.initializers.RandomNormal(mean=0.0, stddev=INITIAL_STDDEV)
+def _weights(kernel_initializer):
+    """The paper's initial weights, or a copy of what was given, so that layers start apart."""
+    if kernel_initializer is None:
+        return keras.initializers.RandomNormal(mean=0.0, stddev=INITIAL_STDDEV)
+    return kernel_initializer.clone()
 
 
-def _stride_2_convolution(layer_class, filters, kernel_size, **kwargs):
+def _stride_2_convolution(layer_class, filters, kernel_size, kernel_initializer, **kwargs):
     return layer_class(
-        filters, kernel_size, strides=2, padding="same", kernel_initializer=_weights(), **kwargs
+        filters,
+        kernel_size,
+        strides=2,
+        padding="same",
+        kernel_initializer=_weights(kernel_initializer),
+        **kwargs,
     )
 
 
@@ -75,8 +83,12 @@ def plan_stages(image_shape, width, max_width):
             f"Height and width of `image_shape` must be divisible by {step}, 2 to the power of the "
             f"{stages} stages. Received: image_shape={image_shape}. Nearest: {nearest}"
         )
-    widths = [min(width * 2**stage, max_width) for stage in range(stages)]
-    return (height // step, image_width // step), widths
+    return (height // step, image_width // step), stage_widths(stages, width, max_width)
+
+
+def stage_widths(stages, width, max_width):
+    """Channels at the end of each stage, from the image inwards: doubled up to `max_width`."""
+    return [min(width * 2**stage, max_width) for stage in range(stages)]
 
 
 def _check_arguments(image_shape, width, kernel_size, max_width, num_classes, condition_dim):
@@ -114,6 +126,8 @@ class DCGANGenerator(Backbone):
         kernel_size: int, at least 1. Side of the kernels. Defaults to `5`.
         max_width: int, at least `width`. The most channels of a stage, without which 256x256
             images would start from 4096. Defaults to `1024`, the paper's widest.
+        kernel_initializer: Keras initializer, its name, or `None`. Initial weights. Defaults to
+            `None`, the paper's normal distribution with standard deviation 0.02.
         num_classes: int or `None`. Number of classes, where labels are int32 of shape `(batch,)`.
             Defaults to `None`.
         condition_dim: int or `None`. Width of labels that are float vectors of shape
@@ -151,6 +165,7 @@ class DCGANGenerator(Backbone):
         width=128,
         kernel_size=5,
         max_width=1024,
+        kernel_initializer=None,
         num_classes=None,
         condition_dim=None,
         dtype=None,
@@ -160,6 +175,7 @@ class DCGANGenerator(Backbone):
             image_shape, width, kernel_size, max_width, num_classes, condition_dim
         )
         check_positive_int("latent_dim", latent_dim)
+        kernel_initializer = keras.initializers.get(kernel_initializer)
         (base_height, base_width), widths = plan_stages(image_shape, width, max_width)
 
         # === Layers ===
@@ -168,7 +184,7 @@ class DCGANGenerator(Backbone):
         project = keras.layers.Dense(
             base_height * base_width * widths[-1],
             use_bias=False,
-            kernel_initializer=_weights(),
+            kernel_initializer=_weights(kernel_initializer),
             dtype=dtype,
             name="project",
         )
@@ -179,6 +195,7 @@ class DCGANGenerator(Backbone):
                 keras.layers.Conv2DTranspose,
                 filters,
                 kernel_size,
+                kernel_initializer,
                 use_bias=i == len(widths),
                 dtype=dtype,
                 name=f"upsampling_{i}",
@@ -204,6 +221,7 @@ class DCGANGenerator(Backbone):
         self.width = width
         self.kernel_size = kernel_size
         self.max_width = max_width
+        self.kernel_initializer = kernel_initializer
         self.num_classes = num_classes
         self.condition_dim = condition_dim
 
@@ -216,6 +234,7 @@ class DCGANGenerator(Backbone):
             "width": self.width,
             "kernel_size": self.kernel_size,
             "max_width": self.max_width,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
             "num_classes": self.num_classes,
             "condition_dim": self.condition_dim,
         }
@@ -233,9 +252,9 @@ class DCGANDiscriminator(Backbone):
     Batch norm has momentum 0.9 and epsilon 1e-5. Convolutions with batch norm have no bias.
 
     Args:
-        image_shape: tuple of int, (height, width, channels). Both sides are a small base times
-            the same power of two: they can be halved as long as the shorter side stays at least 4.
-            Defaults to `(64, 64, 3)`.
+        image_shape: tuple of int, (height, width, channels). Without `num_stages`, both sides are
+            a small base times the same power of two: they can be halved as long as the shorter
+            side stays at least 4. Defaults to `(64, 64, 3)`.
         width: int, at least 1. Channels of the first stage; each later one has twice as many.
             Defaults to `128`.
         kernel_size: int, at least 1. Side of the kernels. Defaults to `5`.
@@ -243,6 +262,11 @@ class DCGANDiscriminator(Backbone):
             paper's widest.
         batch_norm: bool. Whether stages after the first have batch norm. It ties the scores of a
             batch together, so penalties on each image's gradient need `False`. Defaults to `True`.
+        num_stages: int, at least 1, or `None`. How often to halve the sides, where an odd side is
+            rounded up: 3 takes 28x28 to 4x4. Any size will do then. Defaults to `None`, as often as
+            `DCGANGenerator` doubles them.
+        kernel_initializer: Keras initializer, its name, or `None`. Initial weights. Defaults to
+            `None`, the paper's normal distribution with standard deviation 0.02.
         num_classes: int or `None`. Number of classes, where labels are int32 of shape `(batch,)`.
             Defaults to `None`.
         condition_dim: int or `None`. Width of labels that are float vectors of shape
@@ -280,6 +304,8 @@ class DCGANDiscriminator(Backbone):
         kernel_size=5,
         max_width=1024,
         batch_norm=True,
+        num_stages=None,
+        kernel_initializer=None,
         num_classes=None,
         condition_dim=None,
         dtype=None,
@@ -288,7 +314,12 @@ class DCGANDiscriminator(Backbone):
         image_shape = _check_arguments(
             image_shape, width, kernel_size, max_width, num_classes, condition_dim
         )
-        _, widths = plan_stages(image_shape, width, max_width)
+        if num_stages is None:
+            _, widths = plan_stages(image_shape, width, max_width)
+        else:
+            check_positive_int("num_stages", num_stages)
+            widths = stage_widths(num_stages, width, max_width)
+        kernel_initializer = keras.initializers.get(kernel_initializer)
 
         # === Layers ===
         # The first stage sees pixels, whose mean and scale are part of what it must judge.
@@ -301,6 +332,7 @@ class DCGANDiscriminator(Backbone):
                 keras.layers.Conv2D,
                 filters,
                 kernel_size,
+                kernel_initializer,
                 use_bias=norm is None,
                 dtype=dtype,
                 name=f"downsampling_{i}",
@@ -310,7 +342,7 @@ class DCGANDiscriminator(Backbone):
         head = ProjectionHead(
             num_classes,
             condition_dim,
-            kernel_initializer=_weights(),
+            kernel_initializer=_weights(kernel_initializer),
             dtype="float32",
             name="score",
         )
@@ -337,6 +369,8 @@ class DCGANDiscriminator(Backbone):
         self.kernel_size = kernel_size
         self.max_width = max_width
         self.batch_norm = batch_norm
+        self.num_stages = num_stages
+        self.kernel_initializer = kernel_initializer
         self.num_classes = num_classes
         self.condition_dim = condition_dim
 
@@ -349,6 +383,8 @@ class DCGANDiscriminator(Backbone):
             "kernel_size": self.kernel_size,
             "max_width": self.max_width,
             "batch_norm": self.batch_norm,
+            "num_stages": self.num_stages,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
             "num_classes": self.num_classes,
             "condition_dim": self.condition_dim,
         }

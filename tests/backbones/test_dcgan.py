@@ -45,6 +45,7 @@ def test_generator_conforms(kind):
             "width": 4,
             "kernel_size": 3,
             "max_width": 6,
+            "kernel_initializer": keras.initializers.HeNormal(seed=1),
             **condition,
         },
         input_data=with_label(LATENT, label),
@@ -63,7 +64,9 @@ def test_discriminator_conforms(kind, batch_norm):
             "width": 4,
             "kernel_size": 3,
             "max_width": 6,
+            "kernel_initializer": keras.initializers.HeNormal(seed=1),
             "batch_norm": batch_norm,
+            "num_stages": 3,
             **condition,
         },
         input_data=with_label(IMAGE, label),
@@ -151,8 +154,32 @@ def test_initial_weights_are_those_of_the_paper(paper_generator, paper_discrimin
             assert np.all(values == 0), variable.path
 
 
-def test_two_layers_of_one_shape_start_apart():
-    model = DCGANGenerator((16, 16, 4), width=4, max_width=4)
+@pytest.mark.parametrize("cls", [DCGANGenerator, DCGANDiscriminator])
+def test_every_kernel_has_the_size_given(cls):
+    model = cls((32, 32, 1), width=2, kernel_size=4)
+    kernels = [x.kernel_size for x in model.layers if hasattr(x, "kernel_size")]
+    assert kernels == [(4, 4)] * 3
+
+
+@pytest.mark.parametrize("cls", [DCGANGenerator, DCGANDiscriminator])
+def test_kernels_start_as_asked(cls):
+    model = cls((16, 16, 1), width=32, kernel_initializer="glorot_uniform")
+    layer = layers_of(model, (keras.layers.Conv2D, keras.layers.Conv2DTranspose))[0]
+    # Two fans of 25 weights a channel, and 6 over their sum as the squared limit.
+    channels = 64 + 32 if cls is DCGANGenerator else 1 + 32
+    assert np.abs(layer.kernel).max() == pytest.approx(np.sqrt(6 / (25 * channels)), rel=0.05)
+
+
+def test_stages_of_a_discriminator_may_round_odd_sides_up():
+    model = DCGANDiscriminator((28, 30, 1), width=2, num_stages=3)
+    convolutions = layers_of(model, keras.layers.Conv2D)
+    assert [x.output.shape[1:] for x in convolutions] == [(14, 15, 2), (7, 8, 4), (4, 4, 8)]
+    assert tuple(model(np.zeros((2, 28, 30, 1), "float32")).shape) == (2, 1)
+
+
+@pytest.mark.parametrize("kernel_initializer", [None, "he_normal"])
+def test_two_layers_of_one_shape_start_apart(kernel_initializer):
+    model = DCGANGenerator((16, 16, 4), width=4, max_width=4, kernel_initializer=kernel_initializer)
     first, second = layers_of(model, keras.layers.Conv2DTranspose)
     assert not np.allclose(first.kernel, second.kernel)
 
@@ -285,6 +312,11 @@ def test_integer_labels_of_any_width_are_taken():
 def test_bad_arguments(cls, arguments, message):
     with pytest.raises(ValueError, match=message):
         cls(**arguments)
+
+
+def test_bad_num_stages():
+    with pytest.raises(ValueError, match="`num_stages` must be .* Received: num_stages=0"):
+        DCGANDiscriminator((28, 28, 1), num_stages=0)
 
 
 def test_bad_latent_dim():

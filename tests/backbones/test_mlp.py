@@ -72,6 +72,17 @@ def test_discriminator_is_that_of_the_mnist_experiment():
     check_uniform([x.kernel for x in [*maxout, model.layers[-1]]], 0.005)
 
 
+def test_sizes_and_shares_are_those_given():
+    generator = MLPGenerator((3, 2, 1), units=(8, 16))
+    dense = [x.units for x in generator.layers if isinstance(x, keras.layers.Dense)]
+    assert dense == [8, 16, 6]
+    model = MLPDiscriminator((3, 2, 1), (8, 16), pieces=3, input_dropout=0.1, dropout=0.3)
+    maxout = [(x.units, x.pieces) for x in model.layers if isinstance(x, Maxout)]
+    assert maxout == [(8, 3), (16, 3)]
+    dropout = [x.rate for x in model.layers if isinstance(x, keras.layers.Dropout)]
+    assert dropout == [0.1, 0.3, 0.3]
+
+
 def check_uniform(kernels, limit):
     for kernel in kernels:
         assert np.abs(kernel).max() == pytest.approx(limit, rel=0.02)
