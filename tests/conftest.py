@@ -5,12 +5,11 @@ import os
 for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
     os.environ.setdefault(name, "1")
 
+import kgan  # noqa: E402, I001  first, so that it keeps TensorFlow's start quiet
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import tensorflow as tf  # noqa: E402
-
-import kgan  # noqa: E402
 
 # Two replicas on a machine without GPUs; this must be said before the first computation.
 tf.config.set_logical_device_configuration(

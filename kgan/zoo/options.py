@@ -112,7 +112,8 @@ def help_text():
             choices = getattr(flag.parser, "enum_values", None)
             kind = "|".join(choices) if choices else flag.flag_type().upper()
             usage = f"--[no]{name}" if flag.boolean else f"--{name}={kind}"
-            default = "" if flag.default is None else f" Default: {flag.default_as_str}."
+            shown = str(flag.default).lower() if flag.boolean else flag.default
+            default = "" if flag.default is None else f" Default: {shown}."
             lines.append(f"  {usage}")
             lines += textwrap.wrap(
                 flag.help + default, 92, initial_indent=" " * 6, subsequent_indent=" " * 6

@@ -109,6 +109,12 @@ class Training:
         )
         self.batch_size = self.recipe.batch_size * self.recipe.discriminator_steps
         self.steps_per_epoch = self.source.num_examples // self.batch_size
+        if self.steps_per_epoch == 0:
+            raise ValueError(
+                f"{self.source.name} has {self.source.num_examples} images, and a step takes "
+                f"{self.batch_size}: give a smaller --batch_size. Received: "
+                f"--batch_size={self.recipe.batch_size}"
+            )
         self.steps = flags["steps"] or self.recipe.epochs * self.steps_per_epoch
         self.config = {
             "module": _name(module),

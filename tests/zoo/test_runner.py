@@ -1,0 +1,263 @@
+"""The program of all zoo modules, in this process and with a tiny module."""
+
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import pytest
+
+import kgan
+from kgan.zoo import runner
+from tests.zoo import tiny
+
+
+def train(out, *argv):
+    # Determinism cannot be switched off again in a process; killed runs are tested in their own.
+    return runner.run(tiny, [f"--out={out}", "--nodeterministic", *argv])
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "tiny"
+    assert train(out) == 0
+    return out
+
+
+def test_a_run_leaves_what_design_promises(finished):
+    names = {path.name for path in finished.iterdir()}
+    assert names == {
+        "config.json",
+        "model.keras",
+        "checkpoints",
+        "samples",
+        "metrics.jsonl",
+        "curves.png",
+        "logs",
+        "export",
+    }
+    assert (finished / "export" / "1" / "saved_model.pb").exists()
+    assert (finished / "samples" / "epoch-0003.png").exists()
+    assert (finished / "samples" / "animation.gif").exists()
+    assert len((finished / "metrics.jsonl").read_text().splitlines()) == 3
+    assert kgan.load_gan(finished).generate(2, seed=1).shape == (2, 8, 8, 1)
+
+
+def test_config_tells_flags_recipe_versions_and_machine(finished):
+    config = json.loads((finished / "config.json").read_text())
+    assert config["module"] == "tiny"
+    assert config["flags"]["seed"] == 0 and config["flags"]["dataset"] == "digits"
+    assert config["recipe"]["batch_size"] == 256
+    assert config["steps"] == 3 * (1797 // 256)
+    assert config["versions"]["kgan"] == kgan.__version__
+    assert config["machine"]["cores"] >= 1
+
+
+def test_a_finished_run_resumes_to_nothing(finished, capsys):
+    before = (finished / "metrics.jsonl").read_text()
+    assert train(finished, "--resume", "--noexport") == 0
+    assert (finished / "metrics.jsonl").read_text() == before
+
+
+def test_one_seed_makes_a_run_repeatable(tmp_path, finished):
+    train(tmp_path / "again", "--noexport")
+    train(tmp_path / "other", "--noexport", "--seed=1")
+    first, again, other = (
+        kgan.load_gan(path).generate(4, seed=1)
+        for path in (finished, tmp_path / "again", tmp_path / "other")
+    )
+    np.testing.assert_allclose(again, first, atol=1e-4)
+    assert not np.allclose(other, first, atol=1e-2)
+
+
+def test_steps_resume_in_the_middle_of_an_epoch(tmp_path, finished):
+    """10 steps, then on to all 21 of the whole run: as good as never having stopped."""
+    out = tmp_path / "run"
+    train(out, "--steps=10", "--noexport")
+    config = json.loads((out / "config.json").read_text())
+    config["flags"]["steps"] = None
+    (out / "config.json").write_text(json.dumps(config))
+    train(out, "--resume", "--noexport")
+    whole, resumed = (kgan.load_gan(path) for path in (finished, out))
+    for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4)
+    rows = kgan.callbacks.read_metrics(out / "metrics.jsonl")
+    assert [row["step"] for row in rows] == [7, 14, 21]
+
+
+def test_flags_replace_the_recipe(tmp_path):
+    train(
+        tmp_path / "run",
+        "--steps=1",
+        "--batch_size=128",
+        "--generator_learning_rate=0.5",
+        "--noexport",
+        "--image_size=12x10",
+        "--channels=3",
+    )
+    gan = kgan.load_gan(tmp_path / "run")
+    assert float(gan.generator_optimizer.learning_rate) == 0.5
+    assert float(gan.discriminator_optimizer.learning_rate) == pytest.approx(1e-3)
+    assert int(gan.images_seen) == 128
+    assert gan.image_shape == (12, 10, 3)
+    assert not (tmp_path / "run" / "export").exists()
+
+
+def test_conditional(tmp_path):
+    train(tmp_path / "run", "--steps=1", "--conditional", "--noexport")
+    assert kgan.load_gan(tmp_path / "run").num_classes == 10
+
+
+def test_mixed_precision(tmp_path):
+    train(tmp_path / "run", "--steps=1", "--mixed_precision=bfloat16", "--noexport")
+    gan = kgan.load_gan(tmp_path / "run")
+    assert gan.generator.dtype_policy.name == "mixed_bfloat16"
+
+
+def test_several_discriminator_steps_are_fed_that_many_batches(tmp_path, monkeypatch):
+    several = dataclasses.replace(tiny.RECIPES["default"], discriminator_steps=3)
+    monkeypatch.setitem(tiny.RECIPES, "default", several)
+    train(tmp_path / "run", "--steps=2", "--noexport")
+    assert int(kgan.load_gan(tmp_path / "run").images_seen) == 2 * 3 * 256
+
+
+def test_dry_run_shows_and_writes_nothing(tmp_path, capsys):
+    assert train(tmp_path / "run", "--dry_run") == 0
+    shown = capsys.readouterr().out
+    assert "Nobody 2014" in shown and "batch_size=256" in shown and "21 steps" in shown
+    assert not (tmp_path / "run").exists()
+
+
+def test_help_shows_every_flag(capsys):
+    with pytest.raises(SystemExit) as caught:
+        runner.main(tiny, ["--help"])
+    shown = capsys.readouterr().out
+    assert caught.value.code == 0
+    assert shown.index("Data:") < shown.index("--dataset") < shown.index("Training:")
+    assert "--[no]resume" in shown
+
+
+# --- Refusals -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--steps=1", "--epochs=1"], "--epochs or --steps, not both"),
+        (["--dataset=digit"], "digits"),
+        (["--batch_size=5000"], "1797.*5000"),
+        (["--strategy=tpu"], "strategy.*mirrored"),
+        (["--epoch=3"], "epoch"),
+        (["--batch_size=0"], "batch_size"),
+        (["digits"], "Flags begin with --. Received: 'digits'"),
+        (["--image_size=big"], "image_size.*big"),
+    ],
+)
+def test_bad_flags_are_one_clear_line(tmp_path, argv, message):
+    with pytest.raises((ValueError, OSError), match=message):
+        train(tmp_path / "run", *argv)
+    assert not (tmp_path / "run").exists()
+
+
+def test_conditional_needs_classes(tmp_path):
+    from PIL import Image
+
+    (tmp_path / "images").mkdir()
+    for i in range(300):
+        Image.new("L", (8, 8), i % 256).save(tmp_path / "images" / f"{i}.png")
+    with pytest.raises(ValueError, match="--conditional needs.*Received: --dataset"):
+        train(tmp_path / "run", f"--dataset={tmp_path / 'images'}", "--conditional")
+
+
+def test_another_run_is_not_overwritten(finished):
+    with pytest.raises(FileExistsError, match="--resume goes on with it, --overwrite deletes it"):
+        train(finished)
+
+
+def test_a_folder_that_is_no_run_is_never_deleted(tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    for argv in ([], ["--overwrite"]):
+        with pytest.raises(FileExistsError, match="not a run"):
+            train(tmp_path, *argv)
+    assert (tmp_path / "thesis.tex").exists()
+
+
+def test_overwrite_begins_anew(tmp_path):
+    train(tmp_path / "run", "--steps=3", "--noexport")
+    train(tmp_path / "run", "--steps=1", "--noexport", "--overwrite")
+    rows = kgan.callbacks.read_metrics(tmp_path / "run" / "metrics.jsonl")
+    assert [row["step"] for row in rows] == [1]
+
+
+def test_overwrite_and_dry_run_delete_nothing(tmp_path):
+    train(tmp_path / "run", "--steps=1", "--noexport")
+    train(tmp_path / "run", "--overwrite", "--dry_run")
+    assert (tmp_path / "run" / "model.keras").exists()
+
+
+def test_resume_names_the_flags_that_differ(finished):
+    with pytest.raises(ValueError, match=r"--batch_size=64 \(the run has None\), --seed=3"):
+        train(finished, "--resume", "--batch_size=64", "--seed=3")
+
+
+def test_resume_refuses_another_module(finished):
+    config = json.loads((finished / "config.json").read_text())
+    config["module"] = "dcgan"
+    with pytest.raises(ValueError, match="trained by kgan.zoo.dcgan"):
+        runner._settings(tiny, {}, {}, config)
+
+
+def test_resume_without_a_run_begins_one(tmp_path, capsys):
+    train(tmp_path / "run", "--resume", "--steps=1", "--noexport")
+    assert "a new one begins" in capsys.readouterr().out
+    assert (tmp_path / "run" / "model.keras").exists()
+
+
+def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(tmp_path, monkeypatch):
+    """Three epochs of 7 steps; the rate turns the weights into NaN after the first epoch."""
+    build = tiny.build
+
+    def explosive(*args, **kwargs):
+        gan = build(*args, **kwargs)
+        gan.compile(
+            gan.generator_optimizer,
+            keras.optimizers.SGD(ExplodesAt(9)),
+        )
+        return gan
+
+    monkeypatch.setattr(tiny, "build", explosive)
+    with pytest.raises(
+        kgan.callbacks.NonFiniteLossError, match=r"discriminator.*step-00000007\.keras"
+    ):
+        train(tmp_path / "run")
+    checkpoints = kgan.callbacks.list_checkpoints(tmp_path / "run" / "checkpoints")
+    assert [step for step, _ in checkpoints] == [7]
+    assert np.isfinite(kgan.load_gan(checkpoints[0][1]).generate(2, seed=1)).all()
+
+
+@keras.saving.register_keras_serializable(package="kgan_tests")
+class ExplodesAt(keras.optimizers.schedules.LearningRateSchedule):
+    def __init__(self, step):
+        self.step = step
+
+    def __call__(self, step):
+        return keras.ops.where(step < self.step, 1e-3, float("inf"))
+
+    def get_config(self):
+        return {"step": self.step}
+
+
+@pytest.mark.parametrize(
+    ("done", "total", "per_epoch", "expected"),
+    [
+        (0, 12, 4, [(0, 3, 4)]),
+        (4, 12, 4, [(1, 3, 4)]),
+        (5, 12, 4, [(1, 2, 3), (2, 3, 4)]),
+        (0, 10, 4, [(0, 2, 4), (2, 3, 2)]),
+        (9, 10, 4, [(2, 3, 1)]),
+        (0, 3, 4, [(0, 1, 3)]),
+        (12, 12, 4, []),
+    ],
+)
+def test_epoch_segments(done, total, per_epoch, expected):
+    assert runner.epoch_segments(done, total, per_epoch) == expected
