@@ -62,6 +62,11 @@ class Checkpoint(keras.callbacks.Callback):
         self.every_epochs = every_epochs
         self.keep = keep
 
+    def on_train_begin(self, logs=None):
+        """Clears away what a process that was killed while it saved has left."""
+        for path in self.folder.glob(".step-*.keras"):
+            path.unlink()
+
     def on_epoch_end(self, epoch, logs=None):
         """Saves when it is time, or when something has stopped the training."""
         if (epoch + 1) % self.every_epochs == 0 or self.model.stop_training:

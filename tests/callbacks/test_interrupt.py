@@ -1,0 +1,62 @@
+"""Signals stop training after the step, and only then."""
+
+import os
+import signal
+import threading
+
+import keras
+import numpy as np
+import pytest
+
+import kgan
+from kgan.callbacks import GracefulInterrupt
+from tests import networks
+
+
+class SignalAt(keras.callbacks.Callback):
+    """Sends this process a signal in the middle of a step."""
+
+    def __init__(self, number, batch):
+        super().__init__()
+        self.number, self.batch = number, batch
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if batch == self.batch:
+            os.kill(os.getpid(), self.number)
+
+
+def fit(*callbacks):
+    gan = kgan.GAN(networks.generator(), networks.discriminator())
+    gan.compile("sgd", "sgd")
+    gan.fit(np.zeros((12, 2), "float32"), batch_size=2, callbacks=callbacks, verbose=0)
+    return int(gan.generator_optimizer.iterations)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_step_is_finished_and_the_next_is_not_begun(number):
+    interrupt = GracefulInterrupt()
+    handler = signal.getsignal(number)
+    assert fit(interrupt, SignalAt(number, batch=2)) == 3
+    assert interrupt.received == number
+    assert signal.getsignal(number) is handler
+
+
+def test_without_a_signal_training_ends_by_itself():
+    interrupt = GracefulInterrupt()
+    assert fit(interrupt) == 6
+    assert interrupt.received is None
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_second_signal_ends_it_at_once():
+    interrupt = GracefulInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        fit(interrupt, SignalAt(signal.SIGINT, 2), SignalAt(signal.SIGINT, 2))
+
+
+def test_other_threads_train_without_it():
+    interrupt, steps = GracefulInterrupt(), []
+    thread = threading.Thread(target=lambda: steps.append(fit(interrupt)))
+    thread.start()
+    thread.join()
+    assert steps == [6]
