@@ -82,7 +82,7 @@ def test_an_infinite_loss_names_its_player_only(fit, images, make_gan):
         fit, [TerminateOnNonFinite()], gan=gan, x=with_bad_image(images, 1, value=2.0), epochs=1
     )
     assert set(error.losses) == {"discriminator_loss", "infinite"}
-    assert "the discriminator's is not since step 2, in epoch 1" in str(error)
+    assert "finite; the discriminator's is not since step 2, in epoch 1" in str(error)
     assert "infinite=inf" in str(error)
 
 
