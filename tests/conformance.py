@@ -3,6 +3,7 @@
 import doctest
 import inspect
 import json
+import re
 import sys
 import tempfile
 
@@ -175,7 +176,8 @@ def check_docstring(cls):
     # A class without a constructor of its own takes what its documented base takes.
     constructor = cls.__dict__.get("__init__", lambda self: None)
     for name in list(inspect.signature(constructor).parameters)[1:]:
-        assert f"{name}:" in documentation, f"{cls.__name__}'s docstring lacks {name!r}"
+        line = rf"^ +(\*\*)?{name}: "
+        assert re.search(line, documentation, re.M), f"{cls.__name__}'s docstring lacks {name!r}"
     assert "Example:" in documentation, f"{cls.__name__}'s docstring lacks an example"
     has_paper = "https://" in documentation or "arXiv" in documentation
     assert has_paper or "et al." in documentation, f"{cls.__name__}'s docstring lacks the paper"
