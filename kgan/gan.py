@@ -51,7 +51,6 @@ class GAN(keras.Model):
         ValueError: if an argument is out of range, or `latent_dim` is missing and unknown.
 
     Example:
-
     >>> gan = kgan.GAN(
     ...     kgan.backbones.MLPGenerator(image_shape=(2,), latent_dim=4, units=[8]),
     ...     kgan.backbones.MLPDiscriminator(image_shape=(2,), units=[8]),
@@ -402,8 +401,11 @@ class GAN(keras.Model):
             self.average_warm_up * ops.cast(self.images_seen, "float32"),
         )
         decay = 0.5 ** (ops.cast(batch_size, "float32") / half_life)
-        pairs = zip(_tensors(self.averaged_generator.weights), _tensors(self.generator.weights))
-        context.merge_call(_move_averages, args=(list(pairs), decay))
+        averages, values = (
+            _tensors(self.averaged_generator.weights),
+            _tensors(self.generator.weights),
+        )
+        context.merge_call(_move_averages, args=(averages, values, decay))
 
     def _unpack(self, data):
         """Returns the images and labels of a batch, checked against what the players take."""
@@ -693,11 +695,11 @@ def _objective(loss, optimizer):
     return optimizer.scale_loss(loss / tf.distribute.get_strategy().num_replicas_in_sync)
 
 
-def _move_averages(strategy, pairs, decay):
+def _move_averages(strategy, averages, values, decay):
     def move(average, value, decay):
         if average.dtype.is_floating:
             value = average * decay + value * (1 - decay)
         average.assign(value)
 
-    for average, value in pairs:
+    for average, value in zip(averages, values, strict=True):
         strategy.extended.update(average, move, args=(value, decay), group=False)

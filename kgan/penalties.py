@@ -40,6 +40,8 @@ class Penalty:
         self.name = name or snake_case(type(self).__name__)
 
     def __call__(self, score, real_images, fake_images, step=0):
+        """Returns the weighted penalty of this step of the discriminator, a float32 scalar."""
+
         def penalty():
             return self.weight * self.every * self.call(score, real_images, fake_images)
 
@@ -89,7 +91,6 @@ class R1(Penalty):
         name: str, the key in the logs. Defaults to `"r1"`.
 
     Example:
-
     >>> penalty = kgan.penalties.R1(10.0)
     >>> images = keras.ops.ones((4, 2))
     >>> def score(images):  # its gradient is (3, 4) everywhere, of norm 5

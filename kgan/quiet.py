@@ -14,7 +14,6 @@ def quiet_start():
     first lists its devices, before any log level can be set.
 
     Example:
-
     >>> import os
     >>> with quiet_start():
     ...     _ = os.write(2, b"This is not seen.")

@@ -11,7 +11,6 @@ def snake_case(name):
         name: str, a class name such as `"NonSaturating"`.
 
     Example:
-
     >>> snake_case("NonSaturating")
     'non_saturating'
     """
@@ -26,7 +25,6 @@ def suggest(name, known):
         known: Iterable of str, what would have been accepted.
 
     Example:
-
     >>> suggest("hing", ["hinge", "minimax"])
     "Did you mean 'hinge'? Known: 'hinge', 'minimax'."
     """
@@ -43,7 +41,6 @@ class Registry:
         family: str, what the members are, singular, for error messages.
 
     Example:
-
     >>> losses = Registry("loss")
     >>> @losses.register
     ... class LeastSquares: ...

@@ -57,12 +57,8 @@ class Reference:
         real_scores = self.discriminator(reals)
         cross_entropy = tf.nn.sigmoid_cross_entropy_with_logits
         return {
-            "generator": tf.reduce_mean(
-                cross_entropy(tf.ones_like(fake_scores), fake_scores)
-            ),
-            "discriminator": tf.reduce_mean(
-                cross_entropy(tf.ones_like(real_scores), real_scores)
-            )
+            "generator": tf.reduce_mean(cross_entropy(tf.ones_like(fake_scores), fake_scores)),
+            "discriminator": tf.reduce_mean(cross_entropy(tf.ones_like(real_scores), real_scores))
             + tf.reduce_mean(cross_entropy(tf.zeros_like(fake_scores), fake_scores)),
         }
 
@@ -321,9 +317,7 @@ def test_average_holds_batch_norm_statistics():
     fit(gan)
     moving_mean = generator.layers[1].moving_mean
     assert np.abs(moving_mean).max() > 1e-4
-    np.testing.assert_allclose(
-        gan.averaged_generator.layers[1].moving_mean, moving_mean, rtol=1e-2
-    )
+    np.testing.assert_allclose(gan.averaged_generator.layers[1].moving_mean, moving_mean, rtol=1e-2)
 
 
 def test_generate_draws_from_the_average():
@@ -636,9 +630,7 @@ def dropout_gan(compile_kwargs):
     keras.utils.set_random_seed(1)
     inputs = keras.Input((2,))
     hidden = keras.layers.Dropout(0.5)(keras.layers.Dense(8, activation="tanh")(inputs))
-    gan = kgan.GAN(
-        networks.generator(), keras.Model(inputs, keras.layers.Dense(1)(hidden)), seed=7
-    )
+    gan = kgan.GAN(networks.generator(), keras.Model(inputs, keras.layers.Dense(1)(hidden)), seed=7)
     gan.compile(keras.optimizers.Adam(1e-2), keras.optimizers.Adam(1e-2), **compile_kwargs)
     return gan
 

@@ -22,7 +22,6 @@ def list_checkpoints(folder):
         folder: str or path; one that does not exist holds none.
 
     Example:
-
     >>> kgan.callbacks.list_checkpoints("no/such/folder")
     []
     """
@@ -49,7 +48,6 @@ class Checkpoint(keras.callbacks.Callback):
         CheckpointError: while training, if a checkpoint cannot be written.
 
     Example:
-
     >>> checkpoint = kgan.callbacks.Checkpoint("runs/mine/checkpoints", keep=3)
     """
 

@@ -15,7 +15,6 @@ class GracefulInterrupt(keras.callbacks.Callback):
         received: `signal.Signals` or None, what asked the training to stop.
 
     Example:
-
     >>> interrupt = kgan.callbacks.GracefulInterrupt()
     >>> interrupt.received is None
     True
@@ -37,17 +36,14 @@ class GracefulInterrupt(keras.callbacks.Callback):
 
     def _on_signal(self, number, frame):
         self.received = signal.Signals(number)
+        # Python calls this between two steps or within one; fit looks at it after the step.
+        self.model.stop_training = True
         self._restore()
 
     def _restore(self):
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         self._previous = {}
-
-    def on_train_batch_end(self, batch, logs=None):
-        """Asks Keras to stop once a signal has come."""
-        if self.received is not None:
-            self.model.stop_training = True
 
     def on_train_end(self, logs=None):
         """Gives the signals back."""

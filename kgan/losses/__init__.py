@@ -28,7 +28,6 @@ def names():
     """Returns the names that `get` knows, sorted.
 
     Example:
-
     >>> kgan.losses.names()
     ['minimax', 'non_saturating']
     """
@@ -47,7 +46,6 @@ def get(identifier):
         TypeError: if `identifier` is of another type.
 
     Example:
-
     >>> pair = kgan.losses.get("non_saturating")
     >>> round(float(pair.discriminator(np.zeros((4, 1)), np.zeros((4, 1)))), 4)
     1.3863
@@ -59,6 +57,5 @@ def get(identifier):
     if isinstance(identifier, dict):
         return keras.saving.deserialize_keras_object(identifier)
     raise TypeError(
-        "A loss is a name, a kgan.losses.LossPair, or the config of one. "
-        f"Received: {identifier!r}"
+        f"A loss is a name, a kgan.losses.LossPair, or the config of one. Received: {identifier!r}"
     )

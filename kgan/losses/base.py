@@ -26,13 +26,13 @@ class AdversarialLoss(keras.losses.Loss):
         dtype: dtype of the computation. Defaults to Keras's floatx.
 
     Example:
-
     >>> loss = kgan.losses.NonSaturatingGeneratorLoss()
     >>> round(float(loss(np.zeros((4, 1)), np.zeros((4, 1)))), 4)
     0.6931
     """
 
     def __call__(self, real_scores, fake_scores, sample_weight=None):
+        """Returns the reduced loss, weighting each example if told."""
         real_scores, fake_scores = self._flatten(real_scores), self._flatten(fake_scores)
         losses = ops.mean(self.call(real_scores, fake_scores), axis=-1)
         if sample_weight is not None:
@@ -62,7 +62,6 @@ class LossPair:
         TypeError: if either is not an `AdversarialLoss`.
 
     Example:
-
     >>> pair = kgan.losses.LossPair(
     ...     discriminator=kgan.losses.MinimaxDiscriminatorLoss(),
     ...     generator=kgan.losses.NonSaturatingGeneratorLoss(),

@@ -34,7 +34,6 @@ class MinimaxDiscriminatorLoss(AdversarialLoss):
         ValueError: if `label_smoothing` is out of range.
 
     Example:
-
     >>> loss = kgan.losses.MinimaxDiscriminatorLoss(label_smoothing=0.1)
     >>> round(float(loss(np.zeros(4), np.zeros(4))), 4)
     1.3863
@@ -64,7 +63,6 @@ class MinimaxGeneratorLoss(AdversarialLoss):
     discriminator is sure, which `NonSaturatingGeneratorLoss` mends.
 
     Example:
-
     >>> loss = kgan.losses.MinimaxGeneratorLoss()
     >>> round(float(loss(np.zeros(4), np.zeros(4))), 4)
     -0.6931
@@ -83,7 +81,6 @@ class NonSaturatingGeneratorLoss(AdversarialLoss):
     gradients early in learning.
 
     Example:
-
     >>> loss = kgan.losses.NonSaturatingGeneratorLoss()
     >>> round(float(loss(np.zeros(4), np.zeros(4))), 4)
     0.6931
@@ -119,7 +116,6 @@ class Minimax(_LogitPair):
         label_smoothing: float in [0, 0.5), what is taken off the real label. Defaults to 0.
 
     Example:
-
     >>> pair = kgan.losses.get("minimax")
     >>> scores = np.zeros((4, 1))
     >>> round(float(pair.discriminator(scores, scores) + 2 * pair.generator(scores, scores)), 4)
@@ -139,7 +135,6 @@ class NonSaturating(_LogitPair):
         label_smoothing: float in [0, 0.5), what is taken off the real label. Defaults to 0.
 
     Example:
-
     >>> pair = kgan.losses.NonSaturating(label_smoothing=0.1)
     >>> round(float(pair.generator(np.zeros((4, 1)), np.zeros((4, 1)))), 4)
     0.6931

@@ -59,9 +59,7 @@ def _define(values):
     flags.DEFINE_integer("sample_every_epochs", 1, "How often to draw samples.", **positive)
     flags.DEFINE_integer("checkpoint_every_epochs", 1, "How often to save.", **positive)
     return {
-        "Data": (
-            "dataset data_dir image_size channels horizontal_flip conditional".split()
-        ),
+        "Data": ("dataset data_dir image_size channels horizontal_flip conditional".split()),
         "Training": (
             "batch_size epochs steps generator_learning_rate discriminator_learning_rate seed"
         ).split(),

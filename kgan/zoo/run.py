@@ -121,7 +121,6 @@ def machine():
 
 
 def _cores():
-    import os
 
     return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count())
 

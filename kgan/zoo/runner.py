@@ -270,7 +270,6 @@ def epoch_segments(done, total, per_epoch):
         List of `(initial_epoch, epochs, steps_per_epoch)`.
 
     Example:
-
     >>> epoch_segments(done=5, total=22, per_epoch=4)
     [(1, 2, 3), (2, 5, 4), (5, 6, 2)]
     """

@@ -122,7 +122,10 @@ def test_a_really_full_disk_keeps_the_previous_checkpoint(tmp_path):
             print("refused:", error)
     """
     answer = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=False
+        [sys.executable, "-c", textwrap.dedent(program)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert "refused: Could not write the checkpoint" in answer.stdout, answer.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["step-00000003.keras"]

@@ -28,9 +28,7 @@ def test_minimax_discriminator(smoothing):
         real_loss = -target * log_d(real) - (1 - target) * log_not_d(real)
         return real_loss - log_not_d(fake)
 
-    run_loss_test(
-        kgan.losses.MinimaxDiscriminatorLoss, {"label_smoothing": smoothing}, formula
-    )
+    run_loss_test(kgan.losses.MinimaxDiscriminatorLoss, {"label_smoothing": smoothing}, formula)
 
 
 def test_minimax_generator():
@@ -47,9 +45,7 @@ def test_minimax_is_zero_sum():
     value = float(np.mean(log_d(real) + log_not_d(fake)))
     np.testing.assert_allclose(pair.discriminator(real, fake), -value, rtol=1e-6)
     # The reals' term does not depend on the generator, so its loss leaves it out.
-    np.testing.assert_allclose(
-        pair.generator(real, fake), value - np.mean(log_d(real)), rtol=1e-6
-    )
+    np.testing.assert_allclose(pair.generator(real, fake), value - np.mean(log_d(real)), rtol=1e-6)
 
 
 def test_saturation_is_what_sets_the_generators_apart():
