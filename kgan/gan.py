@@ -361,6 +361,7 @@ class GAN(keras.Model):
         else:
             self._descend_discriminator(discriminator_tape, discriminator_loss)
         self.generator_optimizer.apply(generator_gradients, self.generator_variables)
+        self._synchronize_statistics()
         self._update_average(ops.shape(images)[0])
         return self._track(logs, ops.shape(images)[0])
 
@@ -388,6 +389,17 @@ class GAN(keras.Model):
         end = ops.shape(images)[0] // turns * turns
         parts = [slice(i, end, turns) for i in range(turns)]
         return [(images[part], None if labels is None else labels[part]) for part in parts]
+
+    def _synchronize_statistics(self):
+        """Gives all replicas the same batch-norm statistics: the mean of what each has seen."""
+        context = tf.distribute.get_replica_context()
+        weights = self.generator.non_trainable_weights + self.discriminator.non_trainable_weights
+        statistics = [v for v in _tensors(weights) if v.dtype.is_floating]
+        if context.num_replicas_in_sync == 1 or not statistics:
+            return
+        local = [tf.identity(statistic) for statistic in statistics]
+        means = context.all_reduce(tf.distribute.ReduceOp.MEAN, local)
+        context.merge_call(_assign_all, args=(statistics, means))
 
     def _update_average(self, batch_size):
         """Moves the averaged generator towards the generator."""
@@ -693,6 +705,11 @@ def _tensors(variables):
 def _objective(loss, optimizer):
     """What a replica differentiates: optimizers sum over replicas, and may scale for float16."""
     return optimizer.scale_loss(loss / tf.distribute.get_strategy().num_replicas_in_sync)
+
+
+def _assign_all(strategy, variables, values):
+    for variable, value in zip(variables, values, strict=True):
+        strategy.extended.update(variable, lambda v, x: v.assign(x), args=(value,), group=False)
 
 
 def _move_averages(strategy, averages, values, decay):

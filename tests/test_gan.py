@@ -181,6 +181,37 @@ def test_two_replicas_equal_one(two_replicas, compile_kwargs):
     )
 
 
+def test_replicas_share_their_batch_norm_statistics(two_replicas):
+    """Each replica sees half of the batch; both then hold the mean of both halves' statistics."""
+
+    def make():
+        inputs = keras.Input((2,))
+        normalized = keras.layers.BatchNormalization(momentum=0.0)(inputs)
+        discriminator = keras.Model(inputs, keras.layers.Dense(1)(normalized))
+        generator = keras.Sequential(
+            [keras.Input((4,)), keras.layers.Dense(2), keras.layers.BatchNormalization()]
+        )
+        gan = kgan.GAN(generator, discriminator, seed=1)
+        gan.compile(keras.optimizers.SGD(0.0), keras.optimizers.SGD(0.0), updates="alternating")
+        return gan
+
+    with two_replicas.scope():
+        gan = make()
+    fit(gan)
+    for network in (gan.generator, gan.discriminator, gan.averaged_generator):
+        for weight in network.non_trainable_weights:
+            both = two_replicas.experimental_local_results(weight.value)
+            np.testing.assert_array_equal(both[0], both[1], err_msg=weight.path)
+    # The fakes' pass comes last; its two halves' means have the whole batch's as their mean.
+    one = make()
+    fit(one)
+    np.testing.assert_allclose(
+        gan.discriminator.non_trainable_weights[0],
+        one.discriminator.non_trainable_weights[0],
+        atol=1e-5,
+    )
+
+
 def test_two_replicas_draw_different_latents(two_replicas):
     with two_replicas.scope():
         gan = make_gan()
