@@ -32,6 +32,7 @@ class DCGANRecipe(Recipe):
     generator_learning_rate: float = 2e-4  # "0.001, to be too high, using 0.0002 instead"
     discriminator_learning_rate: float = 2e-4
     beta_1: float = 0.5  # "0.9 resulted in training oscillation"
+    beta_2: float = 0.999
     latent_dim: int = 100  # figure 1: "a 100 dimensional uniform distribution Z"
     latent_distribution: str = "uniform"
     generator_width: int = 128  # figure 1: 128 channels before the image, doubled inwards
@@ -54,6 +55,7 @@ MNIST = DCGANRecipe(
     batch_size=64,
     generator_learning_rate=2e-3,
     discriminator_learning_rate=2e-3,
+    beta_2=0.99,
     latent_distribution="normal",
     generator_width=64,
     discriminator_width=32,
@@ -63,7 +65,7 @@ MNIST = DCGANRecipe(
     generator_initializer="glorot_uniform",
     discriminator_initializer="he_normal",
     r1=1.0,
-    r1_every=4,
+    r1_every=2,
     cosine_decay=True,
 )
 RECIPES = {
@@ -111,7 +113,7 @@ def build(recipe, task, **compile_options):
 def _adam(recipe, learning_rate, steps):
     if recipe.cosine_decay:
         learning_rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
-    return keras.optimizers.Adam(learning_rate, beta_1=recipe.beta_1)
+    return keras.optimizers.Adam(learning_rate, beta_1=recipe.beta_1, beta_2=recipe.beta_2)
 
 
 if __name__ == "__main__":
