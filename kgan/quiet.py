@@ -1,9 +1,11 @@
-"""TensorFlow's start-up notes, kept off the console."""
+"""Notes of TensorFlow and its companions that are not news to a user, kept off the console."""
 
 import contextlib
 import os
 import sys
 import tempfile
+
+from absl import logging
 
 
 @contextlib.contextmanager
@@ -31,3 +33,20 @@ def quiet_start():
         finally:
             os.dup2(kept, 2)
             os.close(kept)
+
+
+@contextlib.contextmanager
+def quiet_absl():
+    """Hides absl's warnings: TensorFlow Datasets warns of its own use of what it deprecates.
+
+    Example:
+    >>> from absl import logging
+    >>> with quiet_absl():
+    ...     logging.warning("This is not seen.")
+    """
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)

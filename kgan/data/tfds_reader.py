@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from kgan.data import pixels
 from kgan.data.readers import AUTOTUNE, Reader
+from kgan.quiet import quiet_absl
 
 # Encoded images that wait in the shuffle buffer of a data set that does not fit into memory. TFDS
 # shuffles once when it prepares a data set, so that a part of it at a time is enough.
@@ -31,6 +32,7 @@ class TfdsReader(Reader):
             that is not set, TFDS's default.
     """
 
+    @quiet_absl()
     def __init__(self, name, split, size, channels, data_dir):
         builder = _find_builder(name, data_dir)
         image_key, label_key = _find_features(name, builder.info.features)
