@@ -6,6 +6,7 @@ A zoo module calls `main(sys.modules[__name__])` and holds what makes it that GA
 
 import dataclasses
 import pathlib
+import shlex
 import shutil
 import sys
 import textwrap
@@ -118,6 +119,7 @@ class Training:
         self.steps = flags["steps"] or self.recipe.epochs * self.steps_per_epoch
         self.config = {
             "module": _name(module),
+            "command": _command(module, flags),
             "flags": flags,
             "recipe": dataclasses.asdict(self.recipe),
             "image_shape": self.source.image_shape,
@@ -281,6 +283,17 @@ def epoch_segments(done, total, per_epoch):
         segments.append((epoch, last, left))
         done = epoch * per_epoch + begun + left if last == epoch + 1 else last * per_epoch
     return segments
+
+
+def _command(module, flags):
+    """Returns the command line that gives these flags, without what is the default anyway."""
+    _, defaults = options.parse([])
+    different = {name: value for name, value in flags.items() if value != defaults[name]}
+    different["dataset"] = flags["dataset"]
+    return f"python -m kgan.zoo.{_name(module)} " + shlex.join(
+        f"--{name}={str(value).lower() if isinstance(value, bool) else value}"
+        for name, value in sorted(different.items())
+    )
 
 
 def _print_lines(lines):

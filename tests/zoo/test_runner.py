@@ -46,6 +46,7 @@ def test_a_run_leaves_what_design_promises(finished):
 def test_config_tells_flags_recipe_versions_and_machine(finished):
     config = json.loads((finished / "config.json").read_text())
     assert config["module"] == "tiny"
+    assert config["command"] == "python -m kgan.zoo.tiny --dataset=digits --deterministic=false"
     assert config["flags"]["seed"] == 0 and config["flags"]["dataset"] == "digits"
     assert config["recipe"]["batch_size"] == 256
     assert config["steps"] == 3 * (1797 // 256)

@@ -1,0 +1,123 @@
+"""A finished run -> its card: what it is, how it was made, and what it reached.
+
+    python -m kgan.zoo.card runs/dcgan_mnist zoo/dcgan_mnist
+
+Every number comes from the run's own files; who wants another number trains another run.
+"""
+
+import importlib
+import json
+import pathlib
+import shutil
+import sys
+
+from kgan.callbacks import read_metrics
+from kgan.files import atomic_path
+from kgan.zoo.run import RunFolder
+
+TEMPLATE = """# {title}
+
+{what} ({paper})
+
+![Samples of the averaged generator]({samples})
+
+| | |
+| --- | --- |
+| data | {dataset}, {shape} |
+| command | `{command}` |
+| training | {steps:,} generator updates, {images_seen:,} images, {minutes:.1f} minutes |
+| machine | {machine} |
+| software | {versions} |
+{quality}
+## Recipe
+
+{recipe}
+
+## How it went
+
+![Losses and scores]({curves})
+
+After the last epoch: {last}.
+"""
+
+
+def write_card(run, folder):
+    """Writes a run's card.
+
+    Args:
+        run: str or path, the folder of a finished run. If it holds a `metrics.json`, its numbers
+            are shown.
+        folder: str or path, where the card goes: `README.md`, `recipe.json`, `samples.png`,
+            `curves.png`, `metrics.json` and `metrics.jsonl`.
+
+    Returns:
+        Path of the `README.md`.
+
+    Raises:
+        FileNotFoundError: if the run has not finished.
+    """
+    run, folder = RunFolder(run), pathlib.Path(folder)
+    for path in (run.config, run.metrics, run.curves, run.model):
+        if not path.exists():
+            raise FileNotFoundError(
+                f"A card needs a run that has finished. Received: {run.path} without {path.name}"
+            )
+    config = json.loads(run.config.read_text())
+    quality = run.path / "metrics.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(max(run.samples.glob("epoch-*.png")), folder / "samples.png")
+    for path in (run.curves, run.metrics, quality):
+        if path.exists():
+            shutil.copyfile(path, folder / path.name)
+    (folder / "recipe.json").write_text(json.dumps(config, indent=2) + "\n")
+    numbers = json.loads(quality.read_text()) if quality.exists() else {}
+    card = folder / "README.md"
+    with atomic_path(card) as temporary:
+        temporary.write_text(_fill(config, read_metrics(run.metrics)[-1], numbers))
+    return card
+
+
+def _fill(config, last, quality):
+    module = importlib.import_module(f"kgan.zoo.{config['module']}")
+    machine = config["machine"]
+    return TEMPLATE.format(
+        title=f"{config['module']} on {config['flags']['dataset']}",
+        what=module.__doc__.splitlines()[0],
+        paper=module.PAPER,
+        samples="samples.png",
+        curves="curves.png",
+        dataset=config["flags"]["dataset"],
+        shape="x".join(map(str, config["image_shape"])),
+        command=config["command"],
+        steps=last["step"],
+        images_seen=last["images_seen"],
+        minutes=last["seconds"] / 60,
+        machine=", ".join([machine["processor"], f"{machine['cores']} cores", *machine["gpus"]]),
+        versions=", ".join(f"{k} {v}" for k, v in config["versions"].items() if v),
+        quality="".join(f"| {_words(k)} | {_number(v)} |\n" for k, v in quality.items()),
+        recipe=_table(config["recipe"]),
+        last=", ".join(
+            f"{_words(k)} {_number(v)}"
+            for k, v in last.items()
+            if k not in ("epoch", "step", "images_seen", "seconds")
+        ),
+    )
+
+
+def _table(values):
+    rows = [f"| {_words(key)} | {value} |" for key, value in values.items() if value is not None]
+    return "\n".join(["| | |", "| --- | --- |", *rows])
+
+
+def _words(name):
+    return name.replace("_", " ")
+
+
+def _number(value):
+    return f"{value:.4g}" if isinstance(value, float) else value
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit("usage: python -m kgan.zoo.card RUN FOLDER")
+    print(write_card(*sys.argv[1:]))
