@@ -51,10 +51,10 @@ class DCGANRecipe(Recipe):
 # What learns digits soonest on two cores: narrow networks, a discriminator that looks at the whole
 # image (down to 4x4) and is kept smooth by R1 instead of batch norm, and high learning rates.
 MNIST = DCGANRecipe(
-    epochs=14,
+    epochs=15,
     batch_size=64,
-    generator_learning_rate=2e-3,
-    discriminator_learning_rate=2e-3,
+    generator_learning_rate=2.5e-3,
+    discriminator_learning_rate=2.5e-3,
     beta_2=0.99,
     latent_distribution="normal",
     generator_width=64,

@@ -28,7 +28,7 @@ def test_digits_recipe_is_smooth_and_decays():
     (penalty,) = gan.penalties
     assert isinstance(penalty, kgan.penalties.R1)
     assert (penalty.weight, penalty.every) == (recipe.r1, recipe.r1_every)
-    assert float(gan.generator_optimizer.learning_rate) == pytest.approx(2e-3)
+    assert float(gan.generator_optimizer.learning_rate) == pytest.approx(2.5e-3)
     gan.generator_optimizer.iterations.assign(10)
     assert float(gan.generator_optimizer.learning_rate) == pytest.approx(0.0)
 
