@@ -8,7 +8,8 @@ THREADS := TF_CPP_MIN_LOG_LEVEL=3 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREAD
 .PHONY: demo test test-slow lint clean
 
 demo: $(VENV)/installed
-	$(BIN)/python -m kgan.zoo.dcgan --dataset=digits --out=runs/demo --overwrite
+	$(BIN)/python -m kgan.zoo.dcgan --dataset=digits --out=runs/demo --overwrite \
+		--sample_every_epochs=10 --checkpoint_every_epochs=20
 
 test: $(VENV)/installed-dev
 	$(THREADS) $(BIN)/python -m pytest -m "not slow"

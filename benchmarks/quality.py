@@ -84,12 +84,16 @@ class Judge:
         features = features.astype("float64")
         return features.mean(axis=0), np.cov(features, rowvar=False)
 
-    def judge(self, images):
-        """Returns the numbers of some samples, with the classes that they were taken for."""
+    def judge(self, images, reals=None):
+        """Returns the numbers of some samples, with the classes that they were taken for.
+
+        `reals` replaces the training digits that the samples are compared with.
+        """
+        real = self.real if reals is None else self._statistics(self._features(reals))
         features, logits = self.network.predict(images, batch_size=500, verbose=0)
         classes = np.bincount(np.argmax(logits, axis=1), minlength=10) / len(images)
         return {
-            "frechet_distance": frechet_distance(self.real, self._statistics(features)),
+            "frechet_distance": frechet_distance(real, self._statistics(features)),
             "frechet_distance_of_real_test_digits": self.floor,
             "classifier_test_accuracy": self.test_accuracy,
             "num_samples": len(images),

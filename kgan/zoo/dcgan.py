@@ -51,7 +51,7 @@ class DCGANRecipe(Recipe):
 # What learns digits soonest on two cores: narrow networks, a discriminator that looks at the whole
 # image (down to 4x4) and is kept smooth by R1 instead of batch norm, and high learning rates.
 MNIST = DCGANRecipe(
-    epochs=15,
+    epochs=14,
     batch_size=64,
     generator_learning_rate=2.5e-3,
     discriminator_learning_rate=2.5e-3,
@@ -72,7 +72,14 @@ RECIPES = {
     "default": DCGANRecipe(),
     "mnist": MNIST,
     "fashion_mnist": MNIST,
-    "digits": dataclasses.replace(MNIST, epochs=60, image_size="16", discriminator_stages=2),
+    "digits": dataclasses.replace(
+        MNIST,
+        epochs=120,
+        image_size="16",
+        generator_learning_rate=2e-3,
+        discriminator_learning_rate=2e-3,
+        r1=0.03,
+    ),
 }
 
 

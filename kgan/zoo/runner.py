@@ -216,7 +216,7 @@ class Training:
             kgan.callbacks.TerminateOnNonFinite(self.folder.checkpoints),
             interrupt,
             kgan.callbacks.MetricsLog(self.folder.metrics),
-            kgan.callbacks.Curves(self.folder.curves, self.folder.metrics),
+            kgan.callbacks.Curves(self.folder.curves, self.folder.metrics, every_epochs=every),
             kgan.callbacks.SampleGrid(self.folder.samples, every_epochs=every),
             kgan.callbacks.TensorBoard(self.folder.logs, every_epochs=every),
             kgan.callbacks.Checkpoint(
