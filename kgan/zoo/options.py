@@ -57,7 +57,7 @@ def _define(values):
     flags.DEFINE_bool("dry_run", False, "Show the configuration and stop.", **at)
     flags.DEFINE_bool("export", True, "Write a SavedModel at the end.", **at)
     flags.DEFINE_integer(
-        "sample_every_epochs", 1, "How often to draw samples and curves.", **positive
+        "sample_every_epochs", 1, "How often to draw.", **positive
     )
     flags.DEFINE_integer("checkpoint_every_epochs", 1, "How often to save.", **positive)
     return {
