@@ -184,6 +184,10 @@ def main():
     images = np.random.default_rng(0).uniform(-1, 1, (4096, 28, 28, 1)).astype("float32")
     dataset = tf.data.Dataset.from_tensor_slices((images, np.zeros(4096, "int32")))
     dataset = dataset.repeat().batch(options.batch_size).prefetch(2)
+    # As in kgan.data: with tf.data's tuner, deleting fit's iterator may wait for seconds.
+    no_tuner = tf.data.Options()
+    no_tuner.autotune.enabled = False
+    dataset = dataset.with_options(no_tuner)
     ways = {
         "kgan.GAN.fit": ByFit(dataset, options.batch_size),
         "hand-written": ByHand(dataset, options.batch_size),

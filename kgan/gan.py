@@ -146,6 +146,7 @@ class GAN(keras.Model):
         copy(self._inputs(keras.Input((self.latent_dim,)), self._label_input()))
         copy.set_weights(self.generator.get_weights())
         copy.trainable = False
+        copy.name = "averaged_generator"
         return copy
 
     def _inputs(self, values, labels):

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from kgan.data import formats, pixels
-from kgan.data.readers import AUTOTUNE, Reader
+from kgan.data.readers import PARALLEL_CALLS, Reader
 
 # Folder names under which people keep the parts of a data set, and the split that each one is.
 _SPLITS = {
@@ -61,7 +61,7 @@ class FolderReader(Reader):
             image.set_shape(self.image_shape)
             return image, self._labels[index], extra
 
-        examples = keys.map(load, num_parallel_calls=AUTOTUNE)
+        examples = keys.map(load, num_parallel_calls=PARALLEL_CALLS)
         return examples.batch(batch_size, drop_remainder=drop_remainder)
 
     def _decode(self, index):

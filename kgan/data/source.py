@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from kgan.data import memory, options, pixels, tfds_reader
 from kgan.data.folder import FolderReader
-from kgan.data.readers import AUTOTUNE, MemoryReader, digits
+from kgan.data.readers import PARALLEL_CALLS, MemoryReader, digits
 
 
 def load(
@@ -277,7 +277,10 @@ class ImageSource:
             return images, labels
 
         batches = self._reader.read(keys, batch_size, drop_remainder)
-        return batches.map(finish, num_parallel_calls=AUTOTUNE).prefetch(AUTOTUNE)
+        options = tf.data.Options()
+        options.autotune.enabled = False  # for the reason that PARALLEL_CALLS gives
+        batches = batches.map(finish, num_parallel_calls=PARALLEL_CALLS).prefetch(2)
+        return batches.with_options(options)
 
     def _check_a_batch_fits(self, batch_size):
         if self.num_examples < batch_size:

@@ -9,7 +9,7 @@ import urllib.request
 import tensorflow as tf
 
 from kgan.data import pixels
-from kgan.data.readers import AUTOTUNE, Reader
+from kgan.data.readers import PARALLEL_CALLS, Reader
 from kgan.quiet import quiet_absl
 
 # Encoded images that wait in the shuffle buffer of a data set that does not fit into memory. TFDS
@@ -72,7 +72,7 @@ class TfdsReader(Reader):
             image = pixels.fit(image, self.image_shape)
             return tf.ensure_shape(image, self.image_shape), key[1], extra
 
-        examples = keys.map(load, num_parallel_calls=AUTOTUNE)
+        examples = keys.map(load, num_parallel_calls=PARALLEL_CALLS)
         return examples.batch(batch_size, drop_remainder=drop_remainder)
 
     def _to_stored(self, image):

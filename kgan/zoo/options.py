@@ -56,9 +56,7 @@ def _define(values):
     flags.DEFINE_bool("overwrite", False, "Delete the run that --out holds.", **at)
     flags.DEFINE_bool("dry_run", False, "Show the configuration and stop.", **at)
     flags.DEFINE_bool("export", True, "Write a SavedModel at the end.", **at)
-    flags.DEFINE_integer(
-        "sample_every_epochs", 1, "How often to draw.", **positive
-    )
+    flags.DEFINE_integer("sample_every_epochs", 1, "How often to draw.", **positive)
     flags.DEFINE_integer("checkpoint_every_epochs", 1, "How often to save.", **positive)
     return {
         "Data": ("dataset data_dir image_size channels horizontal_flip conditional".split()),

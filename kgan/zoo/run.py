@@ -39,13 +39,12 @@ class RunFolder:
         checkpoints = list_checkpoints(self.checkpoints)
         return checkpoints[-1][1] if checkpoints else None
 
-    def open(self, resume, overwrite, dry_run=False):
-        """Makes sure that nothing is lost by writing here.
+    def open(self, resume, overwrite):
+        """Makes sure that nothing is lost by writing here; deletes nothing yet.
 
         Args:
             resume: bool, whether to go on with the run that is here.
-            overwrite: bool, whether to delete it.
-            dry_run: bool, whether to leave everything as it is. Defaults to False.
+            overwrite: bool, whether its place may be taken.
 
         Returns:
             The configuration of the run to go on with, or None for a new one.
@@ -57,23 +56,21 @@ class RunFolder:
         if resume and overwrite:
             raise ValueError("--resume keeps the run and --overwrite deletes it. Received: both")
         is_run = self.config.exists()
-        if resume:
-            return json.loads(self.config.read_text()) if is_run else None
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-            if not (overwrite and is_run):
-                what = "a run" if is_run else "something that is not a run"
-                remedy = "--resume goes on with it, --overwrite deletes it, or " if is_run else ""
-                raise FileExistsError(
-                    f"{self.path} holds {what}. {remedy}give another --out. "
-                    f"Received: --out={self.path}"
-                )
-            if not dry_run:
-                shutil.rmtree(self.path)
+        if resume and is_run:
+            return json.loads(self.config.read_text())
+        is_free = not self.path.exists() or (self.path.is_dir() and not any(self.path.iterdir()))
+        if not is_free and not (overwrite and is_run):
+            what = "a run" if is_run else "something that is not a run"
+            remedy = "--resume goes on with it, --overwrite deletes it, or " if is_run else ""
+            raise FileExistsError(
+                f"{self.path} holds {what}. {remedy}give another --out. Received: --out={self.path}"
+            )
         return None
 
-    def write_config(self, config):
-        """Writes the configuration, whole or not at all."""
-        self.path.mkdir(parents=True, exist_ok=True)
+    def begin(self, config):
+        """Deletes the run that was here, if there was one, and writes the new configuration."""
+        if self.config.exists():
+            shutil.rmtree(self.path)
         with atomic_path(self.config) as temporary:
             pathlib.Path(temporary).write_text(json.dumps(config, indent=2) + "\n")
 
@@ -121,7 +118,6 @@ def machine():
 
 
 def _cores():
-
     return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count())
 
 

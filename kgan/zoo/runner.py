@@ -60,7 +60,7 @@ def run(module, argv):
     """
     given, values = options.parse(argv)
     folder = RunFolder(values["out"] or f"runs/{_name(module)}_{_dataset_name(values)}")
-    saved = folder.open(values["resume"], values["overwrite"], values["dry_run"])
+    saved = folder.open(values["resume"], values["overwrite"])
     if saved is None and values["resume"]:
         print(f"{folder.path} holds no run yet: a new one begins.")
     flags = _settings(module, given, values, saved)
@@ -142,7 +142,7 @@ class Training:
         with self._strategy().scope():
             gan = self._restore() or self._build()
         if self.is_new:
-            self.folder.write_config(self.config)
+            self.folder.begin(self.config)
         interrupted = self._train(gan)
         if interrupted:
             self._say_how_to_resume(gan, interrupted)
@@ -233,7 +233,8 @@ class Training:
             "model": self.folder.model,
         }
         if self.flags["export"]:
-            made["SavedModel"] = gan.export(self.folder.export)
+            exported = self.folder.export / "1"
+            made["SavedModel"] = exported if exported.exists() else gan.export(self.folder.export)
         _print_lines(made)
 
     def _print_configuration(self):

@@ -56,8 +56,10 @@ def test_config_tells_flags_recipe_versions_and_machine(finished):
 
 def test_a_finished_run_resumes_to_nothing(finished, capsys):
     before = (finished / "metrics.jsonl").read_text()
-    assert train(finished, "--resume", "--noexport") == 0
+    assert train(finished, "--resume") == 0
     assert (finished / "metrics.jsonl").read_text() == before
+    assert [path.name for path in (finished / "export").iterdir()] == ["1"]
+    assert "SavedModel" in capsys.readouterr().out
 
 
 def test_one_seed_makes_a_run_repeatable(tmp_path, finished):
@@ -122,6 +124,12 @@ def test_several_discriminator_steps_are_fed_that_many_batches(tmp_path, monkeyp
     assert int(kgan.load_gan(tmp_path / "run").images_seen) == 2 * 3 * 256
 
 
+def test_mirrored_strategy(tmp_path):
+    train(tmp_path / "run", "--steps=2", "--strategy=mirrored", "--noexport")
+    train(tmp_path / "run", "--resume", "--noexport")
+    assert int(kgan.load_gan(tmp_path / "run").images_seen) == 2 * 256
+
+
 def test_dry_run_shows_and_writes_nothing(tmp_path, capsys):
     assert train(tmp_path / "run", "--dry_run") == 0
     shown = capsys.readouterr().out
@@ -177,7 +185,7 @@ def test_another_run_is_not_overwritten(finished):
 
 def test_a_folder_that_is_no_run_is_never_deleted(tmp_path):
     (tmp_path / "thesis.tex").write_text("years of work")
-    for argv in ([], ["--overwrite"]):
+    for argv in ([], ["--overwrite"], ["--resume"]):
         with pytest.raises(FileExistsError, match="not a run"):
             train(tmp_path, *argv)
     assert (tmp_path / "thesis.tex").exists()
@@ -188,6 +196,14 @@ def test_overwrite_begins_anew(tmp_path):
     train(tmp_path / "run", "--steps=1", "--noexport", "--overwrite")
     rows = kgan.callbacks.read_metrics(tmp_path / "run" / "metrics.jsonl")
     assert [row["step"] for row in rows] == [1]
+
+
+def test_overwrite_deletes_nothing_if_the_new_run_cannot_begin(tmp_path):
+    train(tmp_path / "run", "--steps=1", "--noexport")
+    for mistake in ("--dataset=digit", "--batch_size=5000"):
+        with pytest.raises(ValueError):
+            train(tmp_path / "run", "--overwrite", mistake)
+    assert (tmp_path / "run" / "model.keras").exists()
 
 
 def test_overwrite_and_dry_run_delete_nothing(tmp_path):
