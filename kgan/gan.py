@@ -129,6 +129,14 @@ class GAN(keras.Model):
         """Whether both players are given labels."""
         return self.num_classes is not None or self.condition_dim is not None
 
+    @property
+    def steps_trained(self):
+        """How often the generator has been updated, an int; 0 before `compile`."""
+        if not self.compiled:
+            return 0
+        # A variable of several replicas is no int by itself.
+        return int(self.generator_optimizer.iterations.numpy())
+
     def _build_players(self):
         """Builds both networks symbolically and returns the shape of one sample."""
         latents, labels = keras.Input((self.latent_dim,)), self._label_input()

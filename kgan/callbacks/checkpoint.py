@@ -76,7 +76,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def save(self):
         """Saves now, unless this step is saved already, and forgets the oldest."""
-        step = int(self.model.generator_optimizer.iterations)
+        step = self.model.steps_trained
         path = self.folder / f"step-{step:08d}.keras"
         if path.exists():
             return

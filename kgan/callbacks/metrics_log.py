@@ -48,7 +48,7 @@ class MetricsLog(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         """Keeps the lines of earlier epochs."""
-        self._images_before = int(self.model.images_seen)
+        self._images_before = int(self.model.images_seen.numpy())
         if self._first_epoch is None:
             self._first_epoch = epoch
             self._earlier_seconds = self._seconds_at(epoch, self._images_before)
@@ -64,12 +64,12 @@ class MetricsLog(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         """Writes this epoch's line."""
         now = time.perf_counter()
-        images_seen = int(self.model.images_seen)
+        images_seen = int(self.model.images_seen.numpy())
         trained_seconds = (self._epoch_trained or now) - self._epoch_began
         self._epoch_trained = now
         row = {
             "epoch": epoch + 1,
-            "step": int(self.model.generator_optimizer.iterations),
+            "step": self.model.steps_trained,
             "images_seen": images_seen,
             "seconds": round(self._earlier_seconds + now - self._began, 3),
             "images_per_second": round((images_seen - self._images_before) / trained_seconds, 1),

@@ -71,7 +71,7 @@ class TerminateOnNonFinite(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         """Notes where the epoch begins, since the optimizer may be ahead of a check."""
         self._epoch = epoch + 1
-        self._steps_before = int(self.model.generator_optimizer.iterations)
+        self._steps_before = self.model.steps_trained
 
     def on_train_batch_end(self, batch, logs=None):
         """Looks at the running means, in which a value that is not finite stays."""

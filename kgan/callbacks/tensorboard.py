@@ -66,7 +66,9 @@ class TensorBoard(keras.callbacks.Callback):
     def _learning_rates(self):
         """Returns what the next step will use: a schedule's value, not its start."""
         return {
-            f"{player}_learning_rate": getattr(self.model, f"{player}_optimizer").learning_rate
+            f"{player}_learning_rate": keras.ops.convert_to_numpy(
+                getattr(self.model, f"{player}_optimizer").learning_rate
+            )
             for player in PLAYERS
         }
 

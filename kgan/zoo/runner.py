@@ -186,7 +186,7 @@ class Training:
         """Trains to the end, or until a signal comes, which it returns."""
         interrupt = kgan.callbacks.GracefulInterrupt()
         callbacks = self._callbacks(interrupt)
-        done = int(gan.generator_optimizer.iterations)
+        done = gan.steps_trained
         for first, last, steps in epoch_segments(done, self.steps, self.steps_per_epoch):
             gan.fit(
                 self._stream(gan),
@@ -206,7 +206,7 @@ class Training:
         return self.source.stream(
             self.batch_size,
             seed=self.flags["seed"],
-            initial_step=int(gan.generator_optimizer.iterations),
+            initial_step=gan.steps_trained,
             horizontal_flip=self.flags["horizontal_flip"],
         )
 
@@ -252,7 +252,7 @@ class Training:
 
     def _say_how_to_resume(self, gan, received):
         print(
-            f"\nStopped by {received.name} after step {int(gan.generator_optimizer.iterations)} "
+            f"\nStopped by {received.name} after step {gan.steps_trained} "
             f"of {self.steps} and saved. Go on with:\n"
             f"    python -m kgan.zoo.{_name(self.module)} --out={self.folder.path} --resume"
         )
