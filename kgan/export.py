@@ -22,6 +22,7 @@ from absl import app, flags
 
 from kgan.files import atomic_path
 from kgan.grid import CHANNELS
+from kgan.quiet import quiet_absl
 from kgan.registry import suggest
 
 # Largest difference between the exported generator's samples, in [-1, 1], and the model's: 1/80 of
@@ -486,10 +487,12 @@ def main(argv):
     folder = run if run.is_dir() else run.parent
     default = folder / ("export" if format == "tf_saved_model" else f"model{SUFFIXES[format]}")
     try:
-        print(export_gan(load_gan(run), FLAGS.out or default, format=format))
+        with quiet_absl():
+            path = export_gan(load_gan(run), FLAGS.out or default, format=format)
     except (ValueError, OSError, ImportError, ExportMismatchError) as error:
         print(f"kgan.export: {error}", file=sys.stderr)
         return 2
+    print(path)
     return 0
 
 
