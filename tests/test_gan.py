@@ -383,6 +383,29 @@ def test_unconditional_takes_images_and_ignores_labels(data):
     assert set(logs) == LOGS
 
 
+def test_python_generators_and_single_batches():
+    def batches():
+        for i in range(0, 16, 4):
+            yield IMAGES[i : i + 4], None
+
+    by_generator, by_batch, expected = make_gan(), make_gan(), make_gan()
+    by_generator.fit(batches(), steps_per_epoch=4, verbose=0)
+    for images, _ in batches():
+        logs = by_batch.train_on_batch(images, return_dict=True)
+    fit(expected, batch_size=4)
+    assert set(logs) == LOGS
+    assert max_difference(by_generator, expected) < 1e-6
+    assert max_difference(by_batch, expected) < 1e-6
+
+
+def test_a_dataset_that_ends_early_ends_the_epoch():
+    gan = make_gan()
+    dataset = tf.data.Dataset.from_tensor_slices(IMAGES).batch(4)
+    with pytest.warns(UserWarning, match="ran out of data"):
+        gan.fit(dataset, steps_per_epoch=9, verbose=0)
+    assert gan.steps_trained == 4
+
+
 def test_conditional_uses_labels():
     gan = make_gan(num_classes=3)
     fit(gan, labels=LABELS)
