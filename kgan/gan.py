@@ -1,5 +1,6 @@
 """GAN: the keras.Model with two players, and the one train step that moves both."""
 
+import functools
 import random
 
 import keras
@@ -387,7 +388,8 @@ class GAN(keras.Model):
         if self.run_eagerly or self.steps_per_execution > 1 or not one_device:
             return
         step = tf.function(self.train_step, reduce_retracing=True, jit_compile=self.jit_compile)
-        self.train_function = lambda iterator: step(keras.tree.map_structure(_value, next(iterator)))
+        to_values = functools.partial(keras.tree.map_structure, _value)
+        self.train_function = lambda iterator: step(to_values(next(iterator)))
 
     def _discriminator_step(self, images, labels):
         with _tape() as tape:
