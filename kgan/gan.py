@@ -204,24 +204,9 @@ class GAN(keras.Model):
             ValueError: if a name is unknown or a value out of range.
             TypeError: if both players share one optimizer object, or a penalty is none.
         """
-        if updates not in UPDATES:
-            raise ValueError(f"updates must be one of {UPDATES}. Received: {updates!r}")
-        if not (isinstance(discriminator_steps, int) and discriminator_steps >= 1):
-            raise ValueError(
-                f"discriminator_steps must be an int of 1 or more. Received: {discriminator_steps}"
-            )
-        for penalty in penalties:
-            if not isinstance(penalty, Penalty):
-                raise TypeError(
-                    f"penalties must hold kgan.penalties.Penalty objects. Received: {penalty!r}"
-                )
-        if isinstance(generator_optimizer, keras.optimizers.Optimizer) and (
-            generator_optimizer is discriminator_optimizer
-        ):
-            raise TypeError(
-                "Each player needs an optimizer of its own, since an optimizer keeps moments for "
-                f"its own variables. Received twice: {generator_optimizer!r}"
-            )
+        _check_compile_arguments(
+            updates, discriminator_steps, penalties, generator_optimizer, discriminator_optimizer
+        )
         self._compile_arguments = {
             "generator_optimizer": keras.optimizers.get(generator_optimizer),
             "discriminator_optimizer": keras.optimizers.get(discriminator_optimizer),
@@ -701,6 +686,29 @@ def _input_width(generator):
             f"attribute latent_dim): give GAN(latent_dim=…). Received: {generator!r}"
         )
     return width
+
+
+def _check_compile_arguments(
+    updates, discriminator_steps, penalties, generator_optimizer, discriminator_optimizer
+):
+    if updates not in UPDATES:
+        raise ValueError(f"updates must be one of {UPDATES}. Received: {updates!r}")
+    if not (isinstance(discriminator_steps, int) and discriminator_steps >= 1):
+        raise ValueError(
+            f"discriminator_steps must be an int of 1 or more. Received: {discriminator_steps}"
+        )
+    for penalty in penalties:
+        if not isinstance(penalty, Penalty):
+            raise TypeError(
+                f"penalties must hold kgan.penalties.Penalty objects. Received: {penalty!r}"
+            )
+    if isinstance(generator_optimizer, keras.optimizers.Optimizer) and (
+        generator_optimizer is discriminator_optimizer
+    ):
+        raise TypeError(
+            "Each player needs an optimizer of its own, since an optimizer keeps moments for "
+            f"its own variables. Received twice: {generator_optimizer!r}"
+        )
 
 
 def _has_accelerator():
