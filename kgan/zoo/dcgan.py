@@ -48,8 +48,10 @@ class DCGANRecipe(Recipe):
     cosine_decay: bool = False  # of both learning rates, to 0 at the end
 
 
-# What learns digits soonest on two cores: narrow networks, a discriminator that looks at the whole
-# image (down to 4x4) and is kept smooth by R1 instead of batch norm, and high learning rates.
+# Chosen among a dozen trials of one seed each, by Fréchet distance after ten minutes or less on two
+# cores: narrow networks, a discriminator that looks at the whole image (down to 4x4), R1 instead of
+# batch norm, and high learning rates. The trials changed several of these at once, so they do not
+# say which of them matters.
 MNIST = DCGANRecipe(
     epochs=14,
     batch_size=64,
