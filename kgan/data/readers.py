@@ -8,8 +8,8 @@ import tensorflow as tf
 from kgan.data import pixels
 
 # Not tf.data.AUTOTUNE. With its tuner on, TensorFlow 2.21 made calls of `fit` last until the next
-# of 2.55, 5.1 and 10.2 s (3.2 s of steps took 5.1 s), as if an iterator's end waited for a tuner that
-# sleeps twice as long each time. With the tuner off they lasted as long as their steps.
+# of 2.55, 5.1 and 10.2 s (3.2 s of steps took 5.1 s), as if an iterator's end waited for a tuner
+# that sleeps twice as long each time. With the tuner off they lasted as long as their steps.
 PARALLEL_CALLS = os.cpu_count() or 1
 
 
