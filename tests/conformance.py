@@ -25,27 +25,31 @@ def run_layer_test(
         cls: subclass of `keras.layers.Layer`.
         init_kwargs: dict. Arguments of its constructor.
         input_data: array, or list of arrays, of a batch of at least 2.
-        expected_output_shape: tuple. Shape of the output for `input_data`.
+        expected_output_shape: tuple. Shape of the output for `input_data`; a dict of tuples for a
+            layer whose output is a dict.
         weights_without_gradient: tuple of str. Names of trainable weights that the output's sum
             rightly does not depend on.
     """
     layer = cls(**init_kwargs)
-    outputs = layer(input_data)
-    assert tuple(outputs.shape) == expected_output_shape
-    assert tuple(layer.compute_output_shape(_shape(input_data))) == expected_output_shape
+    outputs = _named(layer(input_data))
+    expected_shapes = _named(expected_output_shape)
+    assert {name: tuple(x.shape) for name, x in outputs.items()} == expected_shapes
+    computed_shapes = _named(layer.compute_output_shape(_shape(input_data)))
+    assert {name: tuple(shape) for name, shape in computed_shapes.items()} == expected_shapes
     check_config(cls, init_kwargs)
     inputs = tf.nest.map_structure(lambda x: keras.Input(x.shape[1:], dtype=x.dtype), input_data)
     model = keras.Model(inputs, layer(inputs))
-    assert model.outputs[0].shape == (None, *expected_output_shape[1:])
+    for name, x in _named(model.output).items():
+        assert x.shape == (None, *expected_shapes[name][1:])
     check_saving(model, input_data)
     check_gradients(layer, input_data, weights_without_gradient)
     check_jit_compile(layer, input_data)
     for policy in POLICIES:
         layer = cls(**init_kwargs, dtype=policy)
-        outputs = layer(input_data)
         own_dtype = init_kwargs.get("dtype", layer.compute_dtype)
-        assert keras.backend.standardize_dtype(outputs.dtype) == own_dtype
-        assert_finite(outputs)
+        for output in _named(layer(input_data)).values():
+            assert keras.backend.standardize_dtype(output.dtype) == own_dtype
+            assert_finite(output)
     check_docstring(cls)
 
 
@@ -123,18 +127,24 @@ def check_saving(model, input_data):
         model.save(f"{folder}/model.keras")
         loaded = keras.models.load_model(f"{folder}/model.keras")
     assert type(loaded) is type(model)
-    np.testing.assert_array_equal(loaded(input_data), model(input_data))
+    expected = _named(model(input_data))
+    for name, output in _named(loaded(input_data)).items():
+        np.testing.assert_array_equal(output, expected[name])
 
 
 def check_gradients(layer, input_data, weights_without_gradient=()):
-    """The loss depends on every trainable variable, apart from those named."""
+    """The loss depends on every trainable variable, apart from those named.
+
+    A layer without any is differentiated with respect to its inputs.
+    """
+    inputs = tf.nest.map_structure(tf.convert_to_tensor, input_data)
     with tf.GradientTape() as tape:
-        outputs = layer(input_data, training=True)
-        # Weights that differ keep sums from cancelling, as they would after batch norm.
-        weights = np.random.default_rng(0).normal(size=outputs.shape)
-        loss = keras.ops.sum(keras.ops.cast(outputs, "float32") * weights)
+        tape.watch(_floats(inputs))
+        loss = sum(map(_random_projection, _named(layer(inputs, training=True)).values()))
     variables = layer.trainable_variables
-    assert variables
+    if not variables:
+        check_input_gradients(tape, loss, inputs)
+        return
     gradients = tape.gradient(loss, [v.value for v in variables])
     for variable, gradient in zip(variables, gradients, strict=True):
         reached = gradient is not None and np.any(tf.convert_to_tensor(gradient))
@@ -143,15 +153,19 @@ def check_gradients(layer, input_data, weights_without_gradient=()):
             assert_finite(tf.convert_to_tensor(gradient))
 
 
+def check_input_gradients(tape, loss, inputs):
+    """The loss depends on every input of floats."""
+    for gradient in tape.gradient(loss, _floats(inputs)):
+        assert gradient is not None and np.any(gradient)
+        assert_finite(gradient)
+
+
 def check_jit_compile(layer, input_data):
     """XLA computes the same numbers as eager execution."""
     compiled = tf.function(lambda x: layer(x, training=False), jit_compile=True)
-    np.testing.assert_allclose(
-        compiled(tf.nest.map_structure(tf.constant, input_data)),
-        layer(input_data, training=False),
-        rtol=1e-4,
-        atol=1e-5,
-    )
+    expected = _named(layer(input_data, training=False))
+    for name, output in _named(compiled(tf.nest.map_structure(tf.constant, input_data))).items():
+        np.testing.assert_allclose(output, expected[name], rtol=1e-4, atol=1e-5)
 
 
 def check_backbone_precision(cls, init_kwargs, input_data, policy):
@@ -191,6 +205,21 @@ def check_docstring(cls):
 def assert_finite(x):
     """No number is infinite or no number at all."""
     assert np.all(np.isfinite(keras.ops.convert_to_numpy(keras.ops.cast(x, "float32"))))
+
+
+def _floats(inputs):
+    return [x for x in tf.nest.flatten(inputs) if x.dtype.is_floating]
+
+
+def _named(outputs):
+    """Outputs by their names: a dict as it is, and a single one under the empty name."""
+    return outputs if isinstance(outputs, dict) else {"": outputs}
+
+
+def _random_projection(outputs):
+    """A sum whose weights differ, lest it cancel, as a plain one would after batch norm."""
+    weights = np.random.default_rng(0).normal(size=outputs.shape)
+    return keras.ops.sum(keras.ops.cast(outputs, "float32") * weights)
 
 
 def _shape(input_data):
