@@ -2,5 +2,6 @@
 
 from kgan.layers.conditioning import ConditionEmbedding, ProjectionHead
 from kgan.layers.maxout import Maxout
+from kgan.layers.pack import Pack
 
-__all__ = ["ConditionEmbedding", "Maxout", "ProjectionHead"]
+__all__ = ["ConditionEmbedding", "Maxout", "Pack", "ProjectionHead"]
