@@ -12,17 +12,31 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 with quiet_start():
     import tensorflow  # noqa: F401
 
-from kgan import backbones, callbacks, data, grid, layers, losses, penalties  # noqa: E402
+from kgan import (  # noqa: E402
+    augment,
+    backbones,
+    callbacks,
+    data,
+    dynamics,
+    grid,
+    layers,
+    losses,
+    penalties,
+)
 from kgan.gan import GAN  # noqa: E402
 from kgan.loading import load_gan  # noqa: E402
+from kgan.round import Round  # noqa: E402
 from kgan.version import __version__  # noqa: E402
 
 __all__ = [
     "GAN",
+    "Round",
     "__version__",
+    "augment",
     "backbones",
     "callbacks",
     "data",
+    "dynamics",
     "grid",
     "layers",
     "load_gan",

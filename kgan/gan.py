@@ -8,10 +8,15 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from kgan import losses
-from kgan.penalties import Penalty
+from kgan import augment as augmentations
+from kgan import dynamics as dynamics_room
+from kgan import losses, precision, replicas
+from kgan import penalties as penalties_room
+from kgan.losses.auxiliary import AUXILIARY_LOSSES, AuxiliaryLoss
 from kgan.quiet import quiet_start
+from kgan.round import Round
 
+_CONDITIONAL_HINT = " Labels come with GAN(num_classes=…) or GAN(condition_dim=…)."
 UPDATES = ("simultaneous", "alternating")
 LATENT_DISTRIBUTIONS = ("normal", "uniform")
 
@@ -32,7 +37,8 @@ class GAN(keras.Model):
     Args:
         generator: `keras.Model`, latents `(batch, latent_dim)` to samples.
         discriminator: `keras.Model`, samples to scores: `(batch,)`, `(batch, 1)` or a patch map
-            `(batch, height, width, 1)`.
+            `(batch, height, width, 1)`; or to a dict that holds them as `"score"` beside what else
+            a loss needs (`"class_logits"`, …).
         num_classes: int or None, makes the GAN conditional on int labels `(batch,)` in
             `[0, num_classes)`. Defaults to None.
         condition_dim: int or None, makes it conditional on float vectors
@@ -105,13 +111,13 @@ class GAN(keras.Model):
         # === Players ===
         self.generator = generator
         self.discriminator = discriminator
-        self.image_shape = self._build_players()
+        self.image_shape, self._said = self._build_players()
         self.averaged_generator = generator
         if average_half_life_images is not None:
             self.averaged_generator = self._copy_generator()
 
         # === Training state ===
-        self._latent_seeds = keras.random.SeedGenerator(self.seed)
+        self._training_seeds = keras.random.SeedGenerator(self.seed)
         self._evaluation_seeds = keras.random.SeedGenerator(self.seed)
         self.images_seen = self.add_weight(
             name="images_seen",
@@ -123,6 +129,7 @@ class GAN(keras.Model):
         )
         self._trackers = {}
         self._evaluation_metrics = []
+        self._components = []
         self.built = True
 
     @property
@@ -139,11 +146,16 @@ class GAN(keras.Model):
         return int(self.generator_optimizer.iterations.numpy())
 
     def _build_players(self):
-        """Builds both networks symbolically and returns the shape of one sample."""
+        """Builds both symbolically; returns a sample's shape and what is said of it."""
         latents, labels = keras.Input((self.latent_dim,)), self._label_input()
         images = self.generator(self._inputs(latents, labels))
-        self.discriminator(self._inputs(images, labels))
-        return tuple(images.shape[1:])
+        said = self.discriminator(self._inputs(images, labels))
+        if isinstance(said, dict) and "score" not in said or isinstance(said, (list, tuple)):
+            raise ValueError(
+                'The discriminator must return its scores, or a dict that holds them as "score". '
+                f"Received: {sorted(said) if isinstance(said, dict) else type(said).__name__}"
+            )
+        return tuple(images.shape[1:]), tuple(said) if isinstance(said, dict) else ("score",)
 
     def _label_input(self):
         if self.num_classes is not None:
@@ -171,7 +183,10 @@ class GAN(keras.Model):
         generator_optimizer="adam",
         discriminator_optimizer="adam",
         loss="non_saturating",
+        auxiliary_losses=(),
         penalties=(),
+        augment=(),
+        dynamics=(),
         metrics=(),
         updates="simultaneous",
         discriminator_steps=1,
@@ -186,7 +201,16 @@ class GAN(keras.Model):
             discriminator_optimizer: likewise, another object. Defaults to `"adam"`.
             loss: str or `kgan.losses.LossPair`, see `kgan.losses.names()`. Defaults to
                 `"non_saturating"`.
-            penalties: list of `kgan.penalties.Penalty`, added to the discriminator's loss.
+            auxiliary_losses: list of `kgan.losses.AuxiliaryLoss` or their names, terms that are
+                added to the losses of the players that they are for.
+            penalties: list of `kgan.penalties.Penalty`, added to the loss of the player that they
+                are for, and of `kgan.penalties.Constraint`; or their names (`"r1:10"`), see
+                `kgan.penalties.names()`.
+            augment: list of `kgan.augment.Augmentation` or their names, see
+                `kgan.augment.names()`; the discriminator sees reals and fakes through them, in
+                this order. One alone needs no list.
+            dynamics: list of `kgan.dynamics.Dynamics` or their names, see
+                `kgan.dynamics.names()`.
             metrics: list of `keras.metrics.Metric` that `evaluate` (and so `validation_data`)
                 calls as `update_state(real_images, fake_images)`.
             updates: `"simultaneous"` (both gradients from one forward pass) or `"alternating"`
@@ -201,17 +225,23 @@ class GAN(keras.Model):
                 oneDNN's convolutions are faster. Defaults to `"auto"`.
 
         Raises:
-            ValueError: if a name is unknown or a value out of range.
-            TypeError: if both players share one optimizer object, or a penalty is none.
+            ValueError: if a name is unknown, a value is out of range, or this game does not give
+                what a loss, penalty, augmentation or dynamics needs.
+            TypeError: if both players share one optimizer object, or an object is of a wrong kind.
         """
         _check_compile_arguments(
-            updates, discriminator_steps, penalties, generator_optimizer, discriminator_optimizer
+            updates, discriminator_steps, generator_optimizer, discriminator_optimizer
         )
         self._compile_arguments = {
             "generator_optimizer": keras.optimizers.get(generator_optimizer),
             "discriminator_optimizer": keras.optimizers.get(discriminator_optimizer),
             "loss": losses.get(loss),
-            "penalties": list(penalties),
+            "auxiliary_losses": [
+                AUXILIARY_LOSSES.get(one, AuxiliaryLoss) for one in _listed(auxiliary_losses)
+            ],
+            "penalties": [penalties_room.get(one) for one in _listed(penalties)],
+            "augment": [augmentations.get(one) for one in _listed(augment)],
+            "dynamics": [dynamics_room.get(one) for one in _listed(dynamics)],
             "metrics": list(metrics),
             "updates": updates,
             "discriminator_steps": discriminator_steps,
@@ -228,12 +258,17 @@ class GAN(keras.Model):
             jit_compile=jit_compile,
         )
         self.loss = self._compile_arguments["loss"]
-        self.penalties = list(penalties)
         self.updates = updates
         self.discriminator_steps = discriminator_steps
         self._compile_optimizers()
-        self._trackers = {name: keras.metrics.Mean(name=name) for name in self._log_names()}
+        self._compile_components()
+        self._trackers = {name: keras.metrics.Mean(name=name) for name in self._tracked_names()}
         self._evaluation_metrics = list(metrics)
+
+    @property
+    def compile_arguments(self):
+        """Dict of the arguments that `compile` was given, with objects in the place of names."""
+        return dict(self._compile_arguments)
 
     def _compile_optimizers(self):
         for player in ("generator", "discriminator"):
@@ -244,13 +279,55 @@ class GAN(keras.Model):
             setattr(self, f"{player}_optimizer", optimizer)
             optimizer.build(getattr(self, f"{player}_variables"))
 
+    def _compile_components(self):
+        kinds = ("auxiliary_losses", "penalties", "augment", "dynamics")
+        for kind in kinds:
+            setattr(self, kind, self._compile_arguments[kind])
+        self._components = [one for kind in kinds for one in getattr(self, kind)]
+        for asker in (self.loss, *self._components):
+            self._check_needs(asker)
+        layers = sorted({name for one in self.auxiliary_losses for name in one.layers})
+        self._observed = _observed(self.discriminator, layers)
+        for component in self._components:
+            component.variables = []
+            component.build(self)
+
+    def _check_needs(self, asker):
+        missing = [name for name in asker.needs if name not in self.view_names]
+        if missing:
+            raise ValueError(
+                f"{type(asker).__name__} needs {', '.join(missing)}, which this game does not "
+                f"give: it gives {', '.join(self.view_names)}."
+                f"{_CONDITIONAL_HINT if 'labels' in missing else ''} Received: {asker!r}"
+            )
+
+    @property
+    def view_names(self):
+        """Tuple of str, what the view of the fakes holds; see `kgan.Round`."""
+        labels = ("labels",) if self.is_conditional else ()
+        return ("images", "latents", *labels, *self._said)
+
     def _uses_float16(self):
         return any(layer.compute_dtype == "float16" for layer in self._flatten_layers())
 
     def _log_names(self):
         """Returns the keys of what `compute_losses` returns; a game with more adds its own."""
         names = ["generator_loss", "discriminator_loss", "real_score", "fake_score"]
-        return names + [penalty.name for penalty in self.penalties]
+        terms = [f"{player}_{one.name}" for one in self.auxiliary_losses for player in one.players]
+        return [*names, *self.loss.term_names, *terms, *(p.name for p in self._weighted_penalties)]
+
+    def _tracked_names(self):
+        names = [*self._log_names(), *(n for one in self._components for n in one.state_names)]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(
+                f"Two logs would share a name: give one of them another (name=…). Received: {twice}"
+            )
+        return names
+
+    @property
+    def _weighted_penalties(self):
+        return [one for one in self.penalties if isinstance(one, penalties_room.Penalty)]
 
     @property
     def generator_variables(self):
@@ -276,31 +353,104 @@ class GAN(keras.Model):
 
         Returns:
             Dict of scalars: `generator_loss` and `discriminator_loss`, which the players minimise,
-            and what else is worth logging.
+            and what else is worth logging. Under `"round"`, the `kgan.Round` that components with
+            a state of their own look at after an update; a game that compiles none may leave it
+            out.
         """
 
-        def score(images):
-            return self.score(images, labels, training)
+        round = self.play(real_images, labels, training)
+        logs = self.loss.terms(round.real, round.shown)
+        if round.shown is not round.fake:
+            logs["generator_loss"] = self.loss.terms(round.real, round.fake)["generator_loss"]
+        for player, term in round.regularization.items():
+            logs[f"{player}_loss"] += term
+        for name, player, term in self._terms(round):
+            logs[name] = term
+            logs[f"{player}_loss"] += term
+        return {
+            **logs,
+            "real_score": ops.mean(self.loss.probability(_float32(round.real["score"]))),
+            "fake_score": ops.mean(self.loss.probability(_float32(round.fake["score"]))),
+            "round": round,
+        }
 
+    def _terms(self, round):
+        """Yields name, player and value of each auxiliary loss and penalty."""
+        for auxiliary in self.auxiliary_losses:
+            for player in auxiliary.players:
+                fake = round.shown if player == "discriminator" else round.fake
+                term = getattr(auxiliary, player)(round.real, fake)
+                yield f"{player}_{auxiliary.name}", player, auxiliary.weight * _float32(term)
+        for penalty in self._weighted_penalties:
+            step = getattr(self, f"{penalty.player}_optimizer").iterations
+            yield penalty.name, penalty.player, penalty(round, step)
+
+    def play(self, real_images, labels, training=True):
+        """Plays one round, without judging who won.
+
+        Args:
+            real_images: float32 `(batch, …)` in [-1, 1].
+            labels: int32 `(batch,)` or float32 `(batch, condition_dim)`; None without condition.
+            training: bool, False draws latents that do not disturb training, and shows the
+                discriminator images that are not augmented. Defaults to True.
+
+        Returns:
+            `kgan.Round`.
+        """
+        seed = self._training_seeds if training else self._evaluation_seeds
         latents = self.sample_latents(ops.shape(real_images)[0], training)
         fake_images = self.synthesize(latents, labels, training)
-        generator_terms = _total(self.generator.losses)
-        real_scores = score(real_images)
+        regularization = {"generator": _total(self.generator.losses)}
+        if training:
+            for augmentation in self.augment:
+                real_images = augmentation.replace_reals(real_images, fake_images, seed)
+        real = self.view(real_images, labels, training)
         # Layers forget the activity losses of one call at the next; weight losses count once.
         discriminator_terms = _total(_activity_losses(self.discriminator))
-        fake_scores = score(fake_images)
+        fake = self.view(fake_images, labels, training) | {"latents": latents}
         discriminator_terms += _total(self.discriminator.losses)
-        step = self.discriminator_optimizer.iterations
-        penalties = {p.name: p(score, real_images, fake_images, step) for p in self.penalties}
-        return {
-            "generator_loss": self.loss.generator(real_scores, fake_scores) + generator_terms,
-            "discriminator_loss": self.loss.discriminator(real_scores, fake_scores)
-            + discriminator_terms
-            + sum(penalties.values()),
-            "real_score": ops.mean(self.loss.probability(ops.cast(real_scores, "float32"))),
-            "fake_score": ops.mean(self.loss.probability(ops.cast(fake_scores, "float32"))),
-            **penalties,
-        }
+        regularization["discriminator"] = discriminator_terms
+        shown = fake
+        for dynamics in self.dynamics if training else ():
+            if (weights := dynamics.weigh(fake["score"])) is not None:
+                fake = {**fake, "weights": weights}
+            images, shown_labels = dynamics.show(shown["images"], shown.get("labels"), seed)
+            if images is not shown["images"]:
+                shown = self.view(ops.stop_gradient(images), shown_labels, training)
+        return Round(
+            real=real,
+            fake=fake,
+            shown=shown,
+            score=functools.partial(self._score_in_float32, labels=labels),
+            synthesize=functools.partial(self._synthesize_in_float32, labels=labels),
+            seed=seed,
+            generator=self.generator,
+            discriminator=self.discriminator,
+            regularization=regularization,
+        )
+
+    def view(self, images, labels=None, training=False):
+        """Returns what there is to know of these images; see `kgan.Round`."""
+        said = self._judge(images, labels, training)
+        labels = {"labels": labels} if self.is_conditional else {}
+        return {"images": images, **labels, **said}
+
+    def _judge(self, images, labels, training):
+        """Returns all that the discriminator says of images, as a dict."""
+        if training:
+            for augmentation in self.augment:
+                images = augmentation(images, self._training_seeds)
+        said, features = self._observed(self._inputs(images, labels), training=training)
+        said = said if isinstance(said, dict) else {"score": said}
+        return {**said, "features": features} if features else said
+
+    def _score_in_float32(self, images, labels):
+        with precision.float32(self.discriminator):
+            return _float32(self._judge(images, labels, training=True)["score"])
+
+    def _synthesize_in_float32(self, latents, labels):
+        with precision.float32(self.generator):
+            return self.synthesize(latents, labels, training=True)
 
     def synthesize(self, latents, labels=None, training=False):
         """Returns the generator's images for these latents, as float32."""
@@ -309,19 +459,13 @@ class GAN(keras.Model):
 
     def score(self, images, labels=None, training=False):
         """Returns the discriminator's scores of these images."""
-        return self.discriminator(self._inputs(images, labels), training=training)
+        said = self.discriminator(self._inputs(images, labels), training=training)
+        return said["score"] if isinstance(said, dict) else said
 
     def sample_latents(self, n, training=True):
-        """Draws `n` latents for this replica: its share of the global batch's.
-
-        All replicas hold the same random state, so each draws for all and takes its own part;
-        several replicas together see what one with the global batch would.
-        """
-        context = tf.distribute.get_replica_context()
-        replica = context.replica_id_in_sync_group
-        seeds = self._latent_seeds if training else self._evaluation_seeds
-        latents = self._draw_latents(n * context.num_replicas_in_sync, seeds)
-        return latents[replica * n : (replica + 1) * n]
+        """Draws `n` latents for this replica: its share of the global batch's."""
+        seeds = self._training_seeds if training else self._evaluation_seeds
+        return replicas.share(lambda total: self._draw_latents(total, seeds), n)
 
     def _draw_latents(self, n, seed):
         shape = (n, self.latent_dim)
@@ -334,6 +478,8 @@ class GAN(keras.Model):
     def train_step(self, data):
         """Moves the discriminator `discriminator_steps` times and the generator once."""
         images, labels = self._unpack(data)
+        for dynamics in self.dynamics:
+            dynamics.before_step(self)
         *earlier, last = self._turns(images, labels)
         alternating = self.updates == "alternating"
         for turn in [*earlier, last] if alternating else earlier:
@@ -342,7 +488,7 @@ class GAN(keras.Model):
         with _tape() as generator_tape, _tape() as discriminator_tape:
             generator_tape.watch(_tensors(self.generator_variables))
             discriminator_tape.watch(_tensors(self.discriminator_variables))
-            logs = self.compute_losses(*last)
+            logs, round = _split(self.compute_losses(*last))
             generator_loss = _objective(logs["generator_loss"], self.generator_optimizer)
             discriminator_loss = _objective(
                 logs["discriminator_loss"], self.discriminator_optimizer
@@ -352,13 +498,14 @@ class GAN(keras.Model):
             generator_loss, _tensors(self.generator_variables)
         )
         if alternating:
-            logs = {**discriminator_logs, "generator_loss": logs["generator_loss"]}
+            generator_logs = {name: logs[name] for name in self._generator_names()}
+            logs = {**discriminator_logs, **generator_logs}
         else:
-            self._descend_discriminator(discriminator_tape, discriminator_loss)
-        self.generator_optimizer.apply(generator_gradients, self.generator_variables)
+            self._descend_discriminator(discriminator_tape, discriminator_loss, round)
+        self._move("generator", generator_gradients, round)
         self._synchronize_statistics()
         self._update_average(ops.shape(images)[0])
-        return self._track(logs, ops.shape(images)[0])
+        return self._track({**logs, **self._state_logs()}, ops.shape(images)[0])
 
     def make_train_function(self, force=False):
         """Makes what `fit` calls for each step.
@@ -379,14 +526,45 @@ class GAN(keras.Model):
     def _discriminator_step(self, images, labels):
         with _tape() as tape:
             tape.watch(_tensors(self.discriminator_variables))
-            logs = self.compute_losses(images, labels)
+            logs, round = _split(self.compute_losses(images, labels))
             loss = _objective(logs["discriminator_loss"], self.discriminator_optimizer)
-        self._descend_discriminator(tape, loss)
+        self._descend_discriminator(tape, loss, round)
         return logs
 
-    def _descend_discriminator(self, tape, loss):
+    def _descend_discriminator(self, tape, loss, round):
         gradients = tape.gradient(loss, _tensors(self.discriminator_variables))
-        self.discriminator_optimizer.apply(gradients, self.discriminator_variables)
+        self._move("discriminator", gradients, round)
+
+    def _move(self, player, gradients, round):
+        """Moves a player along its gradients, and tells the components."""
+        variables = getattr(self, f"{player}_variables")
+        paces = [self._pace(player, variable) for variable in variables]
+        before = [v.value if pace is None else v.value * 1 for v, pace in zip(variables, paces)]
+        getattr(self, f"{player}_optimizer").apply(gradients, variables)
+        slowed = [i for i, pace in enumerate(paces) if pace is not None]
+        if slowed:
+            replicas.assign(
+                [variables[i] for i in slowed],
+                [before[i] + paces[i] * (variables[i].value - before[i]) for i in slowed],
+            )
+        for component in self._components:
+            if component.player == player:
+                component.after_update(round)
+
+    def _pace(self, player, variable):
+        """Returns the product of what the dynamics say, or None where none says anything."""
+        paces = [dynamics.pace(player, variable) for dynamics in self.dynamics]
+        paces = [pace for pace in paces if pace is not None]
+        return functools.reduce(lambda a, b: a * b, paces) if paces else None
+
+    def _generator_names(self):
+        """Returns the logs that belong to the generator's update."""
+        terms = [f"generator_{a.name}" for a in self.auxiliary_losses if "generator" in a.players]
+        penalties = [p.name for p in self._weighted_penalties if p.player == "generator"]
+        return ["generator_loss", *terms, *penalties]
+
+    def _state_logs(self):
+        return {name: value for c in self._components for name, value in c.state_logs().items()}
 
     def _turns(self, images, labels):
         """Slices the batch into one equal part for each discriminator step."""
@@ -408,9 +586,8 @@ class GAN(keras.Model):
         statistics = [v for v in _tensors(weights) if v.dtype.is_floating]
         if context.num_replicas_in_sync == 1 or not statistics:
             return
-        local = [tf.identity(statistic) for statistic in statistics]
-        means = context.all_reduce(tf.distribute.ReduceOp.MEAN, local)
-        context.merge_call(_assign_all, args=(statistics, means))
+        means = replicas.mean([tf.identity(statistic) for statistic in statistics])
+        replicas.assign(statistics, means)
 
     def _update_average(self, batch_size):
         """Moves the averaged generator towards the generator."""
@@ -506,9 +683,8 @@ class GAN(keras.Model):
     def test_step(self, data):
         """Plays one round without learning, and shows the metrics reals and averaged fakes."""
         images, labels = self._unpack(data)
-        logs = self._track(
-            self.compute_losses(images, labels, training=False), ops.shape(images)[0]
-        )
+        logs, _ = _split(self.compute_losses(images, labels, training=False))
+        logs = self._track({**logs, **self._state_logs()}, ops.shape(images)[0])
         if self._evaluation_metrics:
             latents = self.sample_latents(ops.shape(images)[0], training=False)
             fake_images = self(self._inputs(latents, labels))
@@ -649,19 +825,26 @@ class GAN(keras.Model):
     def save_own_variables(self, store):
         """Saves the random state too, so that training goes on as if never interrupted."""
         super().save_own_variables(store)
-        for i, state in enumerate(self._random_states()):
-            store[f"random_state_{i}"] = state
+        for name, state in self._states().items():
+            store[name] = state
 
     def load_own_variables(self, store):
         """Restores what `save_own_variables` saved."""
-        weights = {key: store[key] for key in store.keys() if not key.startswith("random_state")}
+        weights = {key: store[key] for key in store.keys() if "state_" not in key}
         super().load_own_variables(weights)
-        for i, state in enumerate(self._random_states()):
-            state.assign(store[f"random_state_{i}"])
+        for name, state in self._states().items():
+            # Weights may come from a run that had other components: theirs start anew.
+            if name in store.keys():
+                state.assign(store[name])
 
-    def _random_states(self):
-        """Every seed generator's state, the networks' dropout layers' included."""
-        return [v for v in self.non_trainable_variables if v.name == "seed_generator_state"]
+    def _states(self):
+        """Every seed generator's state, and those of the components, by the names they keep."""
+        seeds = [v for v in self.non_trainable_variables if v.name == "seed_generator_state"]
+        states = {f"random_state_{i}": state for i, state in enumerate(seeds)}
+        for component in self._components:
+            for i, variable in enumerate(component.variables):
+                states[f"component_state_{component.name}_{i}"] = variable
+        return states
 
     def export(self, path, format="tf_saved_model", **kwargs):
         """Writes the averaged generator for serving; see `kgan.export.export_gan`.
@@ -689,7 +872,7 @@ def _input_width(generator):
 
 
 def _check_compile_arguments(
-    updates, discriminator_steps, penalties, generator_optimizer, discriminator_optimizer
+    updates, discriminator_steps, generator_optimizer, discriminator_optimizer
 ):
     if updates not in UPDATES:
         raise ValueError(f"updates must be one of {UPDATES}. Received: {updates!r}")
@@ -697,11 +880,6 @@ def _check_compile_arguments(
         raise ValueError(
             f"discriminator_steps must be an int of 1 or more. Received: {discriminator_steps}"
         )
-    for penalty in penalties:
-        if not isinstance(penalty, Penalty):
-            raise TypeError(
-                f"penalties must hold kgan.penalties.Penalty objects. Received: {penalty!r}"
-            )
     if isinstance(generator_optimizer, keras.optimizers.Optimizer) and (
         generator_optimizer is discriminator_optimizer
     ):
@@ -720,6 +898,35 @@ def _has_accelerator():
 def _value(element):
     """Keras's generators of arrays spell an absent label as an empty Optional."""
     return None if isinstance(element, tf.experimental.Optional) else element
+
+
+def _listed(components):
+    """Returns a list of what may also be given alone."""
+    return list(components) if isinstance(components, (list, tuple)) else [components]
+
+
+def _observed(discriminator, layers):
+    """Returns a function of the discriminator's inputs to what it says and what layers compute."""
+    if not layers:
+        return lambda inputs, training: (discriminator(inputs, training=training), {})
+    known = {layer.name: layer for layer in discriminator.layers}
+    unknown = [name for name in layers if name not in known]
+    if unknown or not discriminator.inputs:
+        raise ValueError(
+            "Feature matching needs names of layers of a Functional discriminator, which has "
+            f"{list(known)}. Received: {unknown or layers}"
+        )
+    features = {name: known[name].output for name in layers}
+    return keras.Model(discriminator.inputs, (discriminator.output, features))
+
+
+def _split(logs):
+    """Returns the scalars of a game's losses, and the round that they came from."""
+    return {name: value for name, value in logs.items() if name != "round"}, logs.get("round")
+
+
+def _float32(x):
+    return ops.cast(x, "float32")
 
 
 def _activity_losses(network):
@@ -744,11 +951,6 @@ def _tensors(variables):
 def _objective(loss, optimizer):
     """What a replica differentiates: optimizers sum over replicas, and may scale for float16."""
     return optimizer.scale_loss(loss / tf.distribute.get_strategy().num_replicas_in_sync)
-
-
-def _assign_all(strategy, variables, values):
-    for variable, value in zip(variables, values, strict=True):
-        strategy.extended.update(variable, lambda v, x: v.assign(x), args=(value,), group=False)
 
 
 def _move_averages(strategy, averages, values, decay):

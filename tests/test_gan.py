@@ -788,7 +788,8 @@ def test_one_optimizer_for_both_is_refused():
         ({"updates": "both"}, "simultaneous.*Received: 'both'"),
         ({"discriminator_steps": 0}, "Received: 0"),
         ({"loss": "hing"}, "Unknown loss.*Received: 'hing'"),
-        ({"penalties": [3]}, "kgan.penalties.Penalty.*Received: 3"),
+        ({"penalties": [3]}, "penalty must be .*Penalty or Constraint.*Received: 3"),
+        ({"penalties": "r1:10,weight=3"}, "multiple values.*Received: .r1:10"),
     ],
 )
 def test_bad_compile_arguments(arguments, message):

@@ -1,7 +1,5 @@
 """What each player wants: losses of `(real_scores, fake_scores)`, and the pairs made of them."""
 
-import keras
-
 from kgan.losses.base import LOSSES, AdversarialLoss, LossPair
 from kgan.losses.minimax import (
     Minimax,
@@ -38,11 +36,13 @@ def get(identifier):
     """Returns a pair of losses by name, by config, or as it is.
 
     Args:
-        identifier: str (one of `names()`), a dict made by
-            `keras.saving.serialize_keras_object`, or a `LossPair`.
+        identifier: str, one of `names()`, with arguments after a colon if wished
+            (`"non_saturating:label_smoothing=0.1"`); a dict made by
+            `keras.saving.serialize_keras_object`; or a `LossPair`.
 
     Raises:
-        ValueError: if no loss has this name; the message lists near names and all names.
+        ValueError: if no loss has this name (the message lists near names and all names), or it
+            does not take these arguments.
         TypeError: if `identifier` is of another type.
 
     Example:
@@ -50,12 +50,4 @@ def get(identifier):
     >>> round(float(pair.discriminator(np.zeros((4, 1)), np.zeros((4, 1)))), 4)
     1.3863
     """
-    if isinstance(identifier, LossPair):
-        return identifier
-    if isinstance(identifier, str):
-        return LOSSES.create(identifier)
-    if isinstance(identifier, dict):
-        return keras.saving.deserialize_keras_object(identifier)
-    raise TypeError(
-        f"A loss is a name, a kgan.losses.LossPair, or the config of one. Received: {identifier!r}"
-    )
+    return LOSSES.get(identifier, LossPair)

@@ -81,6 +81,34 @@ class LossPair:
         self.discriminator = discriminator
         self.generator = generator
 
+    @property
+    def needs(self):
+        """Tuple of str, what the views must hold besides the scores; see `terms`."""
+        return ()
+
+    @property
+    def term_names(self):
+        """Tuple of str, what `terms` returns besides the two losses."""
+        return ()
+
+    def terms(self, real, fake):
+        """Returns both players' losses of one round, and what else is worth logging.
+
+        Args:
+            real: dict, the view of the reals: `"images"`, `"score"`, `"labels"` in a conditional
+                game, and whatever else the discriminator says.
+            fake: dict, the view of the fakes, likewise; `"weights"` `(batch,)` if the generator
+                is to learn from some examples more than from others.
+
+        Returns:
+            Dict of scalars: `generator_loss`, `discriminator_loss` and `term_names`.
+        """
+        scores = real["score"], fake["score"]
+        return {
+            "generator_loss": self.generator(*scores, sample_weight=fake.get("weights")),
+            "discriminator_loss": self.discriminator(*scores),
+        }
+
     def probability(self, scores):
         """Returns D(x) in [0, 1] where the game's scores are logits, else the scores.
 

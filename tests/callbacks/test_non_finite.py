@@ -71,8 +71,8 @@ class Infinite(Penalty):
     def __init__(self):
         super().__init__(weight=1.0)
 
-    def call(self, score, real_images, fake_images):
-        worst = keras.ops.max(real_images)
+    def call(self, round):
+        worst = keras.ops.max(round.real["images"])
         return keras.ops.where(worst > 1.5, np.float32(np.inf), np.float32(0))
 
 

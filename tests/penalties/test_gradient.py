@@ -7,10 +7,14 @@ import kgan
 from tests import networks
 
 
+def make_round(score, reals, fakes=None):
+    return kgan.Round(real={"images": reals}, fake={"images": fakes}, score=score)
+
+
 def test_r1_of_a_linear_discriminator():
     w = np.array([[1.0], [2.0], [2.0]], "float32")
     images = tf.random.normal((5, 3))
-    penalty = kgan.penalties.R1(4.0)(lambda x: x @ w, images, images)
+    penalty = kgan.penalties.R1(4.0)(make_round(lambda x: x @ w, images))
     np.testing.assert_allclose(penalty, 4.0 / 2 * 9.0, rtol=1e-6)
 
 
@@ -22,7 +26,7 @@ def test_r1_of_a_quadratic_uses_reals_only():
     def score(x):
         return keras.ops.sum(x**2, axis=(1, 2)) / 2
 
-    penalty = kgan.penalties.R1(1.0)(score, reals, fakes)
+    penalty = kgan.penalties.R1(1.0)(make_round(score, reals, fakes))
     np.testing.assert_allclose(penalty, np.mean(np.sum(reals**2, (1, 2, 3))) / 2, rtol=1e-5)
 
 
@@ -34,7 +38,7 @@ def test_r1_has_the_right_gradient_in_the_weights(jit_compile):
     @tf.function(jit_compile=jit_compile)
     def gradient():
         with tf.GradientTape() as tape:
-            penalty = kgan.penalties.R1(2.0)(lambda x: x @ w, tf.ones((4, 2)), None)
+            penalty = kgan.penalties.R1(2.0)(make_round(lambda x: x @ w, tf.ones((4, 2))))
         return tape.gradient(penalty, w)
 
     np.testing.assert_allclose(gradient(), 2.0 * w.numpy(), rtol=1e-6)
@@ -43,7 +47,7 @@ def test_r1_has_the_right_gradient_in_the_weights(jit_compile):
 def test_gradients_are_taken_in_float32():
     """In float16 a gradient of 300 would overflow when squared."""
     images = tf.ones((2, 1), "float16")
-    penalty = kgan.penalties.R1(2.0)(lambda x: 300.0 * x, images, images)
+    penalty = kgan.penalties.R1(2.0)(make_round(lambda x: 300.0 * x, images))
     assert penalty.dtype == tf.float32
     np.testing.assert_allclose(penalty, 90000.0, rtol=1e-6)
 
@@ -56,7 +60,7 @@ def test_lazy_penalty_keeps_its_mean_value_and_gradient(jit_compile):
     @tf.function(jit_compile=jit_compile)
     def step(number):
         with tf.GradientTape() as tape:
-            penalty = lazy(lambda x: x @ w, tf.ones((4, 2)), None, number)
+            penalty = lazy(make_round(lambda x: x @ w, tf.ones((4, 2))), number)
         return penalty, tape.gradient(penalty, w)
 
     penalties, gradients = zip(*[step(tf.constant(i)) for i in range(8)], strict=True)

@@ -1,0 +1,67 @@
+"""What can be compiled into a game beside its loss: penalties, augmentation, dynamics."""
+
+import keras
+
+from kgan.registry import snake_case
+
+
+class Component:
+    """Base of what `GAN.compile` takes beside the loss.
+
+    A component may keep state in variables, which the GAN saves with itself. It is built once by
+    `compile`, under the GAN's distribution strategy.
+
+    Args:
+        name: str, the key in the logs and in the saved state. Defaults to the class name in snake
+            case.
+    """
+
+    # What it needs of the view of the fakes, such as "latents"; see `kgan.Round`.
+    needs = ()
+    # Whose update `after_update` follows.
+    player = "discriminator"
+
+    def __init__(self, name=None):
+        self.name = name or snake_case(type(self).__name__)
+        self.variables = []
+
+    def build(self, gan):
+        """Makes the variables that this game needs, and raises where it does not fit the game."""
+
+    def add_variable(self, shape=(), initializer="zeros", dtype="float32", name=None):
+        """Returns a new variable that is saved with the GAN; replicas must set the same value."""
+        variable = keras.Variable(
+            initializer,
+            shape=shape,
+            dtype=dtype,
+            trainable=False,
+            aggregation="only_first_replica",
+            name=name or self.name,
+        )
+        self.variables.append(variable)
+        return variable
+
+    @property
+    def state_names(self):
+        """Tuple of str, the keys of `state_logs`."""
+        return ()
+
+    def state_logs(self):
+        """Returns the state that is worth showing, a dict of scalars."""
+        return {}
+
+    def after_update(self, round):
+        """Is called after each update of `player`.
+
+        Args:
+            round: `kgan.Round`, the round that the update came from.
+        """
+
+    def get_config(self):
+        """Returns the arguments that make an equal component."""
+        return {"name": self.name}
+
+    @classmethod
+    def from_config(cls, config):
+        """Makes the component that `get_config` described."""
+        return cls(**config)

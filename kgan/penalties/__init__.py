@@ -1,0 +1,32 @@
+"""What keeps the players smooth: terms on gradients, scores and weights, added to their losses."""
+
+from kgan.penalties.base import PENALTIES, Constraint, Penalty
+from kgan.penalties.gradient import R1
+
+__all__ = ["Constraint", "Penalty", "R1", "get", "names"]
+
+
+def names():
+    """Returns the names that `get` knows, sorted."""
+    return PENALTIES.names()
+
+
+def get(identifier):
+    """Returns a penalty or constraint by name, by config, or as it is.
+
+    Args:
+        identifier: str, one of `names()`, with arguments after a colon if wished (`"r1:10"`,
+            `"r1:10,every=16"`); a dict made by `keras.saving.serialize_keras_object`; or a
+            `Penalty` or `Constraint`.
+
+    Raises:
+        ValueError: if no penalty has this name (the message lists near names and all names), or it
+            does not take these arguments.
+        TypeError: if `identifier` is of another type.
+
+    Example:
+    >>> penalty = kgan.penalties.get("r1:10,every=16")
+    >>> penalty.weight, penalty.every
+    (10, 16)
+    """
+    return PENALTIES.get(identifier, Penalty, Constraint)

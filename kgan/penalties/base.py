@@ -1,0 +1,90 @@
+"""What penalties have in common, and the gradients that many of them need.
+
+The gradients with respect to images are the only thing here that a Keras backend has to compute.
+"""
+
+import tensorflow as tf
+from keras import ops
+
+from kgan.component import Component
+from kgan.registry import Registry
+
+PENALTIES = Registry("penalty")
+
+
+class Penalty(Component):
+    """Base of the terms that are added to a player's loss, called as `penalty(round)`.
+
+    A subclass writes `call`; what it returns is multiplied by `weight`, added to the loss of its
+    `player` and logged under `name`.
+
+    With `every=k` the penalty is lazy (Karras et al. 2020, arXiv 1912.04958, section 3.1): it is
+    computed in every k-th step only, with k times the weight, so that its mean stays the same.
+
+    Args:
+        weight: float > 0, the factor of the penalty in the player's loss.
+        every: int >= 1, in which of the player's steps it is computed. Defaults to 1.
+        name: str, the key in the logs. Defaults to the class name in snake case.
+
+    Raises:
+        ValueError: if `weight` is not above 0 or `every` is below 1.
+    """
+
+    def __init__(self, weight, every=1, name=None):
+        super().__init__(name)
+        if not weight > 0:
+            raise ValueError(f"The weight of a penalty must be above 0. Received: {weight!r}")
+        if not (isinstance(every, int) and every >= 1):
+            raise ValueError(f"every must be an int of 1 or more. Received: {every!r}")
+        self.weight = weight
+        self.every = every
+
+    def __call__(self, round, step=0):
+        """Returns the weighted penalty of this step of its player, a float32 scalar.
+
+        Args:
+            round: `kgan.Round`.
+            step: int or int tensor, how often the player was updated before. Defaults to 0.
+        """
+
+        def penalty():
+            return self.weight * self.every * ops.cast(self.call(round), "float32")
+
+        if self.every == 1:
+            return penalty()
+        return ops.cond(step % self.every == 0, penalty, lambda: ops.zeros((), "float32"))
+
+    def call(self, round):
+        """Returns the unweighted penalty, a scalar."""
+        raise NotImplementedError(f"{type(self).__name__} must implement call().")
+
+    def get_config(self):
+        """Returns the arguments that make an equal penalty."""
+        return {**super().get_config(), "weight": self.weight, "every": self.every}
+
+
+class Constraint(Component):
+    """Base of what changes a player's weights after each of its updates.
+
+    A subclass writes `after_update`.
+    """
+
+
+def input_gradients(function, inputs):
+    """Returns the gradient of each example's output with respect to that example, in float32.
+
+    Args:
+        function: callable from `inputs` to outputs of shape `(batch, …)`.
+        inputs: float tensor `(batch, …)`.
+    """
+    inputs = ops.cast(inputs, "float32")
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(inputs)
+        # An example's output depends on that example alone, so the sum's gradient holds them all.
+        total = ops.sum(ops.cast(function(inputs), "float32"))
+    return tape.gradient(total, inputs)
+
+
+def squared_norms(x):
+    """Returns the squared Euclidean norm of each example, of shape `(batch,)`."""
+    return ops.sum(ops.reshape(ops.square(x), (ops.shape(x)[0], -1)), axis=-1)
