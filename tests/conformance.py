@@ -30,7 +30,7 @@ def run_layer_test(
         weights_without_gradient: tuple of str. Names of trainable weights that the output's sum
             rightly does not depend on.
     """
-    layer = cls(**init_kwargs)
+    layer = cls(**_fresh(init_kwargs))
     outputs = _named(layer(input_data))
     expected_shapes = _named(expected_output_shape)
     assert {name: tuple(x.shape) for name, x in outputs.items()} == expected_shapes
@@ -45,7 +45,7 @@ def run_layer_test(
     check_gradients(layer, input_data, weights_without_gradient)
     check_jit_compile(layer, input_data)
     for policy in POLICIES:
-        layer = cls(**init_kwargs, dtype=policy)
+        layer = cls(**_fresh(init_kwargs), dtype=policy)
         own_dtype = init_kwargs.get("dtype", layer.compute_dtype)
         for output in _named(layer(input_data)).values():
             assert keras.backend.standardize_dtype(output.dtype) == own_dtype
@@ -90,7 +90,7 @@ def check_input_names(model):
 
 def check_config(cls, init_kwargs):
     """Every argument is an attribute, comes back from `get_config`, and survives JSON."""
-    instance = cls(**init_kwargs)
+    instance = cls(**_fresh(init_kwargs))
     config = instance.get_config()
     parameters = inspect.signature(cls.__init__).parameters.values()
     names = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD and p.name != "self"]
@@ -205,6 +205,16 @@ def check_docstring(cls):
 def assert_finite(x):
     """No number is infinite or no number at all."""
     assert np.all(np.isfinite(keras.ops.convert_to_numpy(keras.ops.cast(x, "float32"))))
+
+
+def _fresh(init_kwargs):
+    """The same arguments with copies of layers, which a wrapper would otherwise share."""
+    return {
+        name: value.from_config(value.get_config())
+        if isinstance(value, keras.layers.Layer)
+        else value
+        for name, value in init_kwargs.items()
+    }
 
 
 def _floats(inputs):

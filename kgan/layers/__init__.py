@@ -1,7 +1,32 @@
 """Building blocks of generators and discriminators."""
 
+from kgan.layers.attention import SelfAttention
+from kgan.layers.conditional_norm import (
+    AdaptiveInstanceNormalization,
+    ConditionalBatchNormalization,
+)
 from kgan.layers.conditioning import ConditionEmbedding, ProjectionHead
 from kgan.layers.maxout import Maxout
+from kgan.layers.minibatch import MinibatchDiscrimination, MinibatchStandardDeviation
+from kgan.layers.noise import NoiseInjection
+from kgan.layers.normalization import PixelNormalization, ReferenceBatch, VirtualBatchNormalization
 from kgan.layers.pack import Pack
+from kgan.layers.reparametrization import EqualizedLearningRate, SpectralNormalization
 
-__all__ = ["ConditionEmbedding", "Maxout", "Pack", "ProjectionHead"]
+__all__ = [
+    "AdaptiveInstanceNormalization",
+    "ConditionEmbedding",
+    "ConditionalBatchNormalization",
+    "EqualizedLearningRate",
+    "Maxout",
+    "MinibatchDiscrimination",
+    "MinibatchStandardDeviation",
+    "NoiseInjection",
+    "Pack",
+    "PixelNormalization",
+    "ProjectionHead",
+    "ReferenceBatch",
+    "SelfAttention",
+    "SpectralNormalization",
+    "VirtualBatchNormalization",
+]
