@@ -6,6 +6,13 @@ from kgan.layers.conditional_norm import (
     ConditionalBatchNormalization,
 )
 from kgan.layers.conditioning import ConditionEmbedding, ProjectionHead
+from kgan.layers.heads import (
+    ClassifierHead,
+    CodeHead,
+    ContrastiveHead,
+    MultiHingeHead,
+    TwinClassifierHead,
+)
 from kgan.layers.maxout import Maxout
 from kgan.layers.minibatch import MinibatchDiscrimination, MinibatchStandardDeviation
 from kgan.layers.noise import NoiseInjection
@@ -15,12 +22,16 @@ from kgan.layers.reparametrization import EqualizedLearningRate, SpectralNormali
 
 __all__ = [
     "AdaptiveInstanceNormalization",
+    "ClassifierHead",
+    "CodeHead",
     "ConditionEmbedding",
     "ConditionalBatchNormalization",
+    "ContrastiveHead",
     "EqualizedLearningRate",
     "Maxout",
     "MinibatchDiscrimination",
     "MinibatchStandardDeviation",
+    "MultiHingeHead",
     "NoiseInjection",
     "Pack",
     "PixelNormalization",
@@ -28,5 +39,6 @@ __all__ = [
     "ReferenceBatch",
     "SelfAttention",
     "SpectralNormalization",
+    "TwinClassifierHead",
     "VirtualBatchNormalization",
 ]

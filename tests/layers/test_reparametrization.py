@@ -145,7 +145,7 @@ def test_only_training_moves_the_vector():
 
 
 def test_more_iterations_are_as_many_calls():
-    once, thrice = SpectralNormalization(keras.layers.Dense(4)), None
+    once = SpectralNormalization(keras.layers.Dense(4))
     once(VECTORS)
     thrice = SpectralNormalization(keras.layers.Dense(4), power_iterations=3)
     thrice(VECTORS)
