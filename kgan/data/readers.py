@@ -50,7 +50,6 @@ class Reader:
         if seed is None:
             return tf.data.Dataset.range(self.num_examples)
         indices = tf.range(self.num_examples, dtype=tf.int64)
-        # Even numbers are for orders, odd ones for flips: no two draws share a seed.
         order = tf.random.experimental.stateless_shuffle(indices, seed=[seed, 2 * epoch])
         return tf.data.Dataset.from_tensor_slices(order)
 

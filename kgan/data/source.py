@@ -6,7 +6,7 @@ import pathlib
 
 import tensorflow as tf
 
-from kgan.data import memory, options, pixels, tfds_reader
+from kgan.data import augmentation, memory, options, pixels, tfds_reader
 from kgan.data.folder import FolderReader
 from kgan.data.readers import PARALLEL_CALLS, MemoryReader, digits
 
@@ -23,6 +23,7 @@ def load(
     shuffle=True,
     seed=0,
     horizontal_flip=False,
+    augment=None,
     drop_remainder=True,
 ):
     """Returns images with their labels as a `tf.data.Dataset` of batches.
@@ -42,6 +43,8 @@ def load(
         seed: integer, of the shuffle and the flips. Defaults to 0.
         horizontal_flip: boolean, whether each image is mirrored with probability 1/2. Defaults to
             False.
+        augment: string, function, or list of them: other random changes, of "vertical_flip",
+            "random_crop" and "rand_augment". Defaults to None.
         drop_remainder: boolean, whether a last batch that is not full is left out. Defaults to
             True.
 
@@ -61,6 +64,7 @@ def load(
     >>> tuple(images.shape), tuple(labels.shape)
     ((32, 16, 16, 1), (32,))
     """
+    augment = augmentation.parse(augment)  # before images are read, which can take minutes
     found = ImageSource.find(
         source,
         split=split,
@@ -74,6 +78,7 @@ def load(
         shuffle=shuffle,
         seed=seed,
         horizontal_flip=horizontal_flip,
+        augment=augment,
         drop_remainder=drop_remainder,
     )
 
@@ -171,19 +176,40 @@ class ImageSource:
             reader = MemoryReader.of(reader)
         return cls(reader)
 
-    def dataset(self, batch_size, shuffle=True, seed=0, horizontal_flip=False, drop_remainder=True):
+    def dataset(
+        self,
+        batch_size,
+        shuffle=True,
+        seed=0,
+        horizontal_flip=False,
+        augment=None,
+        drop_remainder=True,
+    ):
         """Returns a dataset that passes over the images once in each iteration.
 
-        Each iteration over it has a new order and new flips. They depend on `seed` and on how many
-        iterations over this dataset came before, and on nothing else.
+        Each iteration over it has a new order, new flips and other new changes. They depend on
+        `seed`, on `batch_size` and on how many iterations over this dataset came before, and on
+        nothing else.
+
+        What `augment` changes, a generator learns to draw: give what leaves an image plausible.
+        `kgan.augment` has the changes that do not show in what is generated.
 
         Args:
             batch_size: integer, images in a batch.
             shuffle: boolean, whether the order is random; if not, it is that of the files.
                 Defaults to True.
-            seed: integer, of order and flips. Defaults to 0.
+            seed: integer, of order, flips and other changes. Defaults to 0.
             horizontal_flip: boolean, whether each image is mirrored with probability 1/2.
                 Defaults to False.
+            augment: string (names with commas between them), function, or list of names and
+                functions, applied in this order after the flip; all by keras-cv. "vertical_flip"
+                turns an image upside down with probability 1/2. "random_crop" mirrors the border
+                of an image outwards by 1/8 of its sides, and cuts a window of its size out of
+                that. "rand_augment" (grey or RGB images) is RandAugment, with keras-cv's three
+                changes an image, at magnitude 0.5. A function takes float32 images in [-1, 1] and
+                an int64 seed of shape (2,), which all that it draws should come from
+                (`tf.image.stateless_random_…`), and returns images of the same shape and range.
+                Defaults to None.
             drop_remainder: boolean, whether a last batch that is not full is left out. Defaults
                 to True.
 
@@ -213,10 +239,10 @@ class ImageSource:
         keys = epochs.flat_map(lambda epoch: self._keys(epoch, seed, shuffle))
         full, rest = divmod(self.num_examples, batch_size)
         num_batches = full if drop_remainder or not rest else full + 1
-        batches = self._batches(keys, batch_size, horizontal_flip, drop_remainder)
+        batches = self._batches(keys, batch_size, seed, horizontal_flip, augment, drop_remainder)
         return batches.apply(tf.data.experimental.assert_cardinality(num_batches))
 
-    def stream(self, batch_size, seed=0, initial_step=0, horizontal_flip=False):
+    def stream(self, batch_size, seed=0, initial_step=0, horizontal_flip=False, augment=None):
         """Returns an endless dataset whose batch number k depends on `seed` and k only.
 
         So `stream(batch_size, seed, initial_step=k)`, in whatever process, continues bit for bit
@@ -227,10 +253,11 @@ class ImageSource:
 
         Args:
             batch_size: integer, images in a batch.
-            seed: integer, of order and flips. Defaults to 0.
+            seed: integer, of order, flips and other changes. Defaults to 0.
             initial_step: integer, number of the batch to begin with. Defaults to 0.
             horizontal_flip: boolean, whether each image is mirrored with probability 1/2.
                 Defaults to False.
+            augment: string, function, or list of them, as of `dataset`. Defaults to None.
 
         Returns:
             A `tf.data.Dataset` of `(images, labels)`, as of `dataset`.
@@ -260,21 +287,25 @@ class ImageSource:
             return keys.skip(tf.cast(done, tf.int64) * batch_size)
 
         keys = tf.data.Dataset.counter(first_epoch).flat_map(epoch_keys)
-        batches = self._batches(keys, batch_size, horizontal_flip, drop_remainder=True)
+        batches = self._batches(keys, batch_size, seed, horizontal_flip, augment, True)
         return batches.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
 
     def _keys(self, epoch, seed, shuffle):
-        """Returns the reader's keys in the order of an epoch, each with whether to flip it."""
-        draws = tf.random.stateless_uniform([self.num_examples], seed=[seed, 2 * epoch + 1])
-        flips = tf.data.Dataset.from_tensor_slices(draws < 0.5)
-        return tf.data.Dataset.zip((self._reader.keys(seed if shuffle else None, epoch), flips))
+        """Returns the reader's keys in the order of an epoch, each with its number of all."""
+        count = self.num_examples
+        numbers = epoch * count + tf.range(count, dtype=tf.int64)
+        keys = self._reader.keys(seed if shuffle else None, epoch)
+        return tf.data.Dataset.zip((keys, tf.data.Dataset.from_tensor_slices(numbers)))
 
-    def _batches(self, keys, batch_size, horizontal_flip, drop_remainder):
-        def finish(images, labels, flips):
-            images = pixels.to_unit_range(images)
-            if horizontal_flip:
-                images = tf.where(flips[:, None, None, None], images[:, :, ::-1], images)
-            return images, labels
+    def _batches(self, keys, batch_size, seed, horizontal_flip, augment, drop_remainder):
+        steps = augmentation.parse(augment, self.image_shape)
+        change = augmentation.build(steps, self.image_shape, horizontal_flip)
+
+        def finish(images, labels, numbers):
+            # No epoch, and so no order, has a negative number: no two draws share a seed.
+            batch_seed = tf.random.fold_in([seed, -1], numbers[0])
+            images = change(pixels.to_unit_range(images), batch_seed)
+            return tf.ensure_shape(images, [None, *self.image_shape]), labels
 
         batches = self._reader.read(keys, batch_size, drop_remainder)
         options = tf.data.Options()
