@@ -1,9 +1,25 @@
 """What keeps the players smooth: terms on gradients, scores and weights, added to their losses."""
 
 from kgan.penalties.base import PENALTIES, Constraint, Penalty
+from kgan.penalties.consistency import BalancedConsistency, LatentConsistency, LatentDiversity
 from kgan.penalties.gradient import R1
+from kgan.penalties.scores import LeCam
+from kgan.penalties.weights import HistoricalAveraging, Orthogonal, WeightClipping
 
-__all__ = ["Constraint", "Penalty", "R1", "get", "names"]
+__all__ = [
+    "BalancedConsistency",
+    "Constraint",
+    "HistoricalAveraging",
+    "LatentConsistency",
+    "LatentDiversity",
+    "LeCam",
+    "Orthogonal",
+    "Penalty",
+    "R1",
+    "WeightClipping",
+    "get",
+    "names",
+]
 
 
 def names():
