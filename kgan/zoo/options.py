@@ -28,6 +28,13 @@ def _define(values):
     )
     flags.DEFINE_integer("channels", None, "1 (grey) to 4 (RGBA); else the data's own.", **at)
     flags.DEFINE_bool("horizontal_flip", False, "Mirror half of the images.", **at)
+    flags.DEFINE_string(
+        "data_augment",
+        None,
+        "Other random changes of the images, with commas between them: random_crop, rand_augment, "
+        "vertical_flip. The generator learns to draw what they do.",
+        **at,
+    )
     flags.DEFINE_bool("conditional", False, "Train a conditional GAN on the data's labels.", **at)
 
     positive = {"lower_bound": 1, **at}
@@ -59,7 +66,9 @@ def _define(values):
     flags.DEFINE_integer("sample_every_epochs", 1, "How often to draw.", **positive)
     flags.DEFINE_integer("checkpoint_every_epochs", 1, "How often to save.", **positive)
     return {
-        "Data": ("dataset data_dir image_size channels horizontal_flip conditional".split()),
+        "Data": (
+            "dataset data_dir image_size channels horizontal_flip data_augment conditional"
+        ).split(),
         "Training": (
             "batch_size epochs steps generator_learning_rate discriminator_learning_rate seed"
         ).split(),

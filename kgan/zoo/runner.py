@@ -15,6 +15,7 @@ import keras
 import tensorflow as tf
 
 import kgan
+from kgan.data import augmentation
 from kgan.files import atomic_path
 from kgan.quiet import quiet_start
 from kgan.zoo import options
@@ -69,7 +70,10 @@ def run(module, argv):
 
 def _settings(module, given, values, saved):
     """Returns the flags of the run: those given, over the saved run's, over the defaults."""
-    given = {name: value for name, value in given.items() if name not in options.CALL_ONLY}
+    given, values = (
+        {name: value for name, value in flags.items() if name not in options.CALL_ONLY}
+        for flags in (given, values)
+    )
     if saved is not None:
         if saved["module"] != _name(module):
             raise ValueError(
@@ -77,13 +81,13 @@ def _settings(module, given, values, saved):
                 f"Received: kgan.zoo.{_name(module)}"
             )
         check_same(given, saved["flags"])
-        return {**saved["flags"], **given}
+        return {**values, **saved["flags"], **given}  # A flag may be younger than the run.
     if given.get("epochs") and given.get("steps"):
         raise ValueError(
             "Give --epochs or --steps, not both. "
             f"Received: --epochs={given['epochs']} --steps={given['steps']}"
         )
-    return {name: value for name, value in values.items() if name not in options.CALL_ONLY}
+    return values
 
 
 class Training:
@@ -108,6 +112,7 @@ class Training:
             channels=flags["channels"],
             data_dir=flags["data_dir"],
         )
+        augmentation.parse(flags["data_augment"], self.source.image_shape)
         self.batch_size = self.recipe.batch_size * self.recipe.discriminator_steps
         self.steps_per_epoch = self.source.num_examples // self.batch_size
         if self.steps_per_epoch == 0:
@@ -208,6 +213,7 @@ class Training:
             seed=self.flags["seed"],
             initial_step=gan.steps_trained,
             horizontal_flip=self.flags["horizontal_flip"],
+            augment=self.flags["data_augment"],
         )
 
     def _callbacks(self, interrupt):

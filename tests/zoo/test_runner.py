@@ -107,6 +107,36 @@ def test_flags_replace_the_recipe(tmp_path):
     assert not (tmp_path / "run" / "export").exists()
 
 
+def test_data_is_augmented_also_when_a_run_goes_on(tmp_path, monkeypatch):
+    asked = []
+    stream = kgan.data.ImageSource.stream
+
+    def spy(source, *args, **options):
+        asked.append((options["initial_step"], options["augment"]))
+        return stream(source, *args, **options)
+
+    monkeypatch.setattr(kgan.data.ImageSource, "stream", spy)
+    out = tmp_path / "run"
+    train(out, "--steps=2", "--data_augment=random_crop,vertical_flip", "--noexport")
+    config = json.loads((out / "config.json").read_text())
+    assert "--data_augment=random_crop,vertical_flip" in config["command"]
+    config["flags"]["steps"] = 3
+    (out / "config.json").write_text(json.dumps(config))
+    train(out, "--resume", "--noexport")
+    assert asked == [(0, "random_crop,vertical_flip"), (2, "random_crop,vertical_flip")]
+
+
+def test_a_flag_that_is_younger_than_the_run_has_its_default(tmp_path):
+    out = tmp_path / "run"
+    train(out, "--steps=1", "--noexport")
+    config = json.loads((out / "config.json").read_text())
+    config["flags"]["steps"] = 2
+    del config["flags"]["data_augment"]
+    (out / "config.json").write_text(json.dumps(config))
+    train(out, "--resume", "--noexport")
+    assert int(kgan.load_gan(out).images_seen) == 2 * 256
+
+
 def test_conditional(tmp_path):
     train(tmp_path / "run", "--steps=1", "--conditional", "--noexport")
     assert kgan.load_gan(tmp_path / "run").num_classes == 10
@@ -163,6 +193,8 @@ def test_help_shows_every_flag(capsys):
         (["--batch_size=0"], "batch_size"),
         (["digits"], "Flags begin with --. Received: 'digits'"),
         (["--image_size=big"], "image_size.*big"),
+        (["--data_augment=crops"], "Known: 'rand_augment', 'random_crop'.*Received: 'crops'"),
+        (["--data_augment=rand_augment", "--channels=4"], "'rand_augment'.*4 channels"),
     ],
 )
 def test_bad_flags_are_one_clear_line(tmp_path, argv, message):
