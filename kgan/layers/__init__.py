@@ -19,6 +19,7 @@ from kgan.layers.noise import NoiseInjection
 from kgan.layers.normalization import PixelNormalization, ReferenceBatch, VirtualBatchNormalization
 from kgan.layers.pack import Pack
 from kgan.layers.reparametrization import EqualizedLearningRate, SpectralNormalization
+from kgan.layers.resampling import FIRDownsample2D, FIRUpsample2D, NearestUpsample2D
 
 __all__ = [
     "AdaptiveInstanceNormalization",
@@ -28,10 +29,13 @@ __all__ = [
     "ConditionalBatchNormalization",
     "ContrastiveHead",
     "EqualizedLearningRate",
+    "FIRDownsample2D",
+    "FIRUpsample2D",
     "Maxout",
     "MinibatchDiscrimination",
     "MinibatchStandardDeviation",
     "MultiHingeHead",
+    "NearestUpsample2D",
     "NoiseInjection",
     "Pack",
     "PixelNormalization",
