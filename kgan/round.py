@@ -26,6 +26,8 @@ class Round:
         discriminator: `keras.Model`. Defaults to None.
         regularization: dict of scalars, what the layers of a player's network add to its loss
             (weight decay and the like). Defaults to nothing.
+        notes: dict by component's name, what components leave for their own `after_update`.
+            Defaults to an empty one.
 
     Example:
     >>> images = np.ones((4, 2), "float32")
@@ -45,6 +47,7 @@ class Round:
     generator: Any = None
     discriminator: Any = None
     regularization: dict = dataclasses.field(default_factory=dict)
+    notes: dict = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
         if self.shown is None:

@@ -2,21 +2,37 @@
 
 from kgan.penalties.base import PENALTIES, Constraint, Penalty
 from kgan.penalties.consistency import BalancedConsistency, LatentConsistency, LatentDiversity
-from kgan.penalties.gradient import R1
+from kgan.penalties.gradient import (
+    DRAGAN,
+    R1,
+    R2,
+    GradientPenalty,
+    MaxGradient,
+    WassersteinDivergence,
+    ZeroCentered,
+)
+from kgan.penalties.path_length import PathLength
 from kgan.penalties.scores import LeCam
 from kgan.penalties.weights import HistoricalAveraging, Orthogonal, WeightClipping
 
 __all__ = [
     "BalancedConsistency",
     "Constraint",
+    "DRAGAN",
+    "GradientPenalty",
     "HistoricalAveraging",
     "LatentConsistency",
     "LatentDiversity",
     "LeCam",
+    "MaxGradient",
     "Orthogonal",
+    "PathLength",
     "Penalty",
     "R1",
+    "R2",
+    "WassersteinDivergence",
     "WeightClipping",
+    "ZeroCentered",
     "get",
     "names",
 ]

@@ -19,7 +19,11 @@ class Penalty(Component):
     `player` and logged under `name`.
 
     With `every=k` the penalty is lazy (Karras et al. 2020, arXiv 1912.04958, section 3.1): it is
-    computed in every k-th step only, with k times the weight, so that its mean stays the same.
+    computed in every k-th step only, with k times the weight, so that its mean stays the same. In
+    the steps between nothing of `call` is executed. TensorFlow has no exchange among replicas
+    inside such a branch: what replicas must share goes into `prepare` and `finish`, and on several
+    replicas a lazy penalty cannot run layers that synchronise, such as
+    `keras.layers.BatchNormalization(synchronized=True)`.
 
     Args:
         weight: float > 0, the factor of the penalty in the player's loss.
@@ -29,6 +33,9 @@ class Penalty(Component):
     Raises:
         ValueError: if `weight` is not above 0 or `every` is below 1.
     """
+
+    # The shape of what `call` returns.
+    value_shape = ()
 
     def __init__(self, weight, every=1, name=None):
         super().__init__(name)
@@ -46,17 +53,40 @@ class Penalty(Component):
             round: `kgan.Round`.
             step: int or int tensor, how often the player was updated before. Defaults to 0.
         """
+        prepared = self.prepare(round)
 
-        def penalty():
-            return self.weight * self.every * ops.cast(self.call(round), "float32")
+        def value():
+            return ops.cast(self.call(round, *prepared), "float32")
 
         if self.every == 1:
-            return penalty()
-        return ops.cond(step % self.every == 0, penalty, lambda: ops.zeros((), "float32"))
+            return self.weight * self.finish(round, value(), 1.0)
+        is_due = step % self.every == 0
+        values = ops.cond(is_due, value, lambda: ops.zeros(self.value_shape, "float32"))
+        factor = ops.cast(is_due, "float32")
+        return self.weight * self.every * factor * self.finish(round, values, factor)
+
+    def prepare(self, round):
+        """Returns the further arguments of `call`, a tuple; runs in every step, also of a lazy one.
+
+        Here belong random draws and what replicas compute together.
+        """
+        return ()
 
     def call(self, round):
-        """Returns the unweighted penalty, a scalar."""
+        """Returns the unweighted penalty, a scalar, or what `finish` makes it from."""
         raise NotImplementedError(f"{type(self).__name__} must implement call().")
+
+    def finish(self, round, value, is_due):
+        """Returns the unweighted penalty, a scalar; runs in every step, also of a lazy one.
+
+        What `after_update` needs goes into `round.notes`.
+
+        Args:
+            round: `kgan.Round`.
+            value: what `call` returned, or zeros in a step without it.
+            is_due: float or float32 scalar, 1 if `call` ran in this step and 0 if not.
+        """
+        return value
 
     def get_config(self):
         """Returns the arguments that make an equal penalty."""
@@ -73,6 +103,8 @@ class Constraint(Component):
 def input_gradients(function, inputs):
     """Returns the gradient of each example's output with respect to that example, in float32.
 
+    Of an example with several outputs, such as a map of patches, it is their sum's gradient.
+
     Args:
         function: callable from `inputs` to outputs of shape `(batch, …)`.
         inputs: float tensor `(batch, …)`.
@@ -88,3 +120,9 @@ def input_gradients(function, inputs):
 def squared_norms(x):
     """Returns the squared Euclidean norm of each example, of shape `(batch,)`."""
     return ops.sum(ops.reshape(ops.square(x), (ops.shape(x)[0], -1)), axis=-1)
+
+
+def safe_sqrt(x):
+    """Returns the square root, whose gradient at 0 is taken as 0 and not as infinite."""
+    is_positive = x > 0
+    return ops.where(is_positive, ops.sqrt(ops.where(is_positive, x, 1.0)), 0.0)
