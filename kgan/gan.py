@@ -1,6 +1,7 @@
 """GAN: the keras.Model with two players, and the one train step that moves both."""
 
 import functools
+import math
 import random
 
 import keras
@@ -357,7 +358,6 @@ class GAN(keras.Model):
             a state of their own look at after an update; a game that compiles none may leave it
             out.
         """
-
         round = self.play(real_images, labels, training)
         logs = self.loss.terms(round.real, round.shown)
         if round.shown is not round.fake:
@@ -421,8 +421,10 @@ class GAN(keras.Model):
             real=real,
             fake=fake,
             shown=shown,
-            score=functools.partial(self._score_in_float32, labels=labels),
-            synthesize=functools.partial(self._synthesize_in_float32, labels=labels),
+            score=functools.partial(self._score_in_float32, labels=labels, training=training),
+            synthesize=functools.partial(
+                self._synthesize_in_float32, labels=labels, training=training
+            ),
             seed=seed,
             generator=self.generator,
             discriminator=self.discriminator,
@@ -444,13 +446,13 @@ class GAN(keras.Model):
         said = said if isinstance(said, dict) else {"score": said}
         return {**said, "features": features} if features else said
 
-    def _score_in_float32(self, images, labels):
+    def _score_in_float32(self, images, labels, training):
         with precision.float32(self.discriminator):
-            return _float32(self._judge(images, labels, training=True)["score"])
+            return _float32(self._judge(images, labels, training)["score"])
 
-    def _synthesize_in_float32(self, latents, labels):
+    def _synthesize_in_float32(self, latents, labels, training):
         with precision.float32(self.generator):
-            return self.synthesize(latents, labels, training=True)
+            return self.synthesize(latents, labels, training)
 
     def synthesize(self, latents, labels=None, training=False):
         """Returns the generator's images for these latents, as float32."""
@@ -538,24 +540,22 @@ class GAN(keras.Model):
     def _move(self, player, gradients, round):
         """Moves a player along its gradients, and tells the components."""
         variables = getattr(self, f"{player}_variables")
-        paces = [self._pace(player, variable) for variable in variables]
-        before = [v.value if pace is None else v.value * 1 for v, pace in zip(variables, paces)]
+        slowed = [(v, v.value * 1, pace) for v, pace in self._paces(player)]
         getattr(self, f"{player}_optimizer").apply(gradients, variables)
-        slowed = [i for i, pace in enumerate(paces) if pace is not None]
         if slowed:
-            replicas.assign(
-                [variables[i] for i in slowed],
-                [before[i] + paces[i] * (variables[i].value - before[i]) for i in slowed],
-            )
+            shortened = [before + pace * (v.value - before) for v, before, pace in slowed]
+            replicas.assign([variable for variable, _, _ in slowed], shortened)
         for component in self._components:
             if component.player == player:
                 component.after_update(round)
 
-    def _pace(self, player, variable):
-        """Returns the product of what the dynamics say, or None where none says anything."""
-        paces = [dynamics.pace(player, variable) for dynamics in self.dynamics]
-        paces = [pace for pace in paces if pace is not None]
-        return functools.reduce(lambda a, b: a * b, paces) if paces else None
+    def _paces(self, player):
+        """Yields the variables whose update the dynamics shorten, and by which factor."""
+        for variable in getattr(self, f"{player}_variables"):
+            paces = [dynamics.pace(player, variable) for dynamics in self.dynamics]
+            paces = [pace for pace in paces if pace is not None]
+            if paces:
+                yield variable, math.prod(paces)
 
     def _generator_names(self):
         """Returns the logs that belong to the generator's update."""

@@ -1,11 +1,13 @@
 """Generators and discriminators without a game."""
 
 from kgan.backbones.backbone import Backbone
+from kgan.backbones.committee import Committee
 from kgan.backbones.dcgan import DCGANDiscriminator, DCGANGenerator
 from kgan.backbones.mlp import MLPDiscriminator, MLPGenerator
 
 __all__ = [
     "Backbone",
+    "Committee",
     "DCGANDiscriminator",
     "DCGANGenerator",
     "MLPDiscriminator",

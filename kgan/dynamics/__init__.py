@@ -1,8 +1,12 @@
 """What changes how the players move: history, selection, balance, growth."""
 
+from kgan.dynamics.balance import Balance
 from kgan.dynamics.base import DYNAMICS, Dynamics
+from kgan.dynamics.history import HistoryPool
+from kgan.dynamics.slow_member import SlowMember
+from kgan.dynamics.top_k import TopK
 
-__all__ = ["Dynamics", "get", "names"]
+__all__ = ["Balance", "Dynamics", "HistoryPool", "SlowMember", "TopK", "get", "names"]
 
 
 def names():
