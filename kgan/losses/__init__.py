@@ -1,22 +1,177 @@
 """What each player wants: losses of `(real_scores, fake_scores)`, and the pairs made of them."""
 
+from kgan.losses.auxiliary import AUXILIARY_LOSSES, AuxiliaryLoss, BatchLoss
 from kgan.losses.base import LOSSES, AdversarialLoss, LossPair
+from kgan.losses.batches import (
+    ChiSquareDistance,
+    ChiSquareDistanceLoss,
+    CosineDistance,
+    CosineDistanceLoss,
+    L1Distance,
+    L1DistanceLoss,
+    L2Distance,
+    L2DistanceLoss,
+    PullAway,
+    PullAwayLoss,
+)
+from kgan.losses.boundary_seeking import (
+    BoundarySeeking,
+    BoundarySeekingGeneratorLoss,
+)
+from kgan.losses.classification import (
+    AuxiliaryClassifier,
+    ClassificationLoss,
+    DiscriminativeClassifier,
+    TwinAuxiliaryClassifier,
+)
+from kgan.losses.contrastive import (
+    ContrastiveConditional,
+    ContrastiveConditionalLoss,
+    DataToData,
+    DataToDataLoss,
+)
+from kgan.losses.energy import (
+    EnergyBased,
+    EnergyBasedDiscriminatorLoss,
+)
+from kgan.losses.feature_matching import FeatureMatching, FeatureMatchingLoss
+from kgan.losses.focal import (
+    Focal,
+    FocalDiscriminatorLoss,
+)
+from kgan.losses.four_term import (
+    FourTerm,
+    FourTermDiscriminatorLoss,
+    FourTermGeneratorLoss,
+)
+from kgan.losses.hinge import (
+    Hinge,
+    HingeDiscriminatorLoss,
+    MultiHinge,
+    MultiHingeDiscriminatorLoss,
+    MultiHingeGeneratorLoss,
+)
+from kgan.losses.least_squares import (
+    LeastSquares,
+    LeastSquaresDiscriminatorLoss,
+    LeastSquaresGeneratorLoss,
+)
 from kgan.losses.minimax import (
+    LogitPair,
     Minimax,
     MinimaxDiscriminatorLoss,
     MinimaxGeneratorLoss,
+    Modified,
+    ModifiedGeneratorLoss,
     NonSaturating,
     NonSaturatingGeneratorLoss,
+)
+from kgan.losses.mixed import Mixed, MixedDiscriminatorLoss, MixedGeneratorLoss
+from kgan.losses.mutual_information import (
+    CategoricalCodeLoss,
+    ContinuousCodeLoss,
+    MutualInformation,
+)
+from kgan.losses.relativistic import (
+    RelativisticAverage,
+    RelativisticAverageDiscriminatorLoss,
+    RelativisticAverageGeneratorLoss,
+    RelativisticAverageHinge,
+    RelativisticAverageHingeDiscriminatorLoss,
+    RelativisticAverageHingeGeneratorLoss,
+    RelativisticAverageLeastSquares,
+    RelativisticAverageLeastSquaresDiscriminatorLoss,
+    RelativisticAverageLeastSquaresGeneratorLoss,
+    RelativisticPaired,
+    RelativisticPairedDiscriminatorLoss,
+    RelativisticPairedGeneratorLoss,
+)
+from kgan.losses.softmax import (
+    SoftmaxGAN,
+    SoftmaxGANDiscriminatorLoss,
+    SoftmaxGANGeneratorLoss,
+)
+from kgan.losses.wasserstein import (
+    Wasserstein,
+    WassersteinDiscriminatorLoss,
+    WassersteinGeneratorLoss,
 )
 
 __all__ = [
     "AdversarialLoss",
+    "AuxiliaryClassifier",
+    "AuxiliaryLoss",
+    "BatchLoss",
+    "BoundarySeeking",
+    "BoundarySeekingGeneratorLoss",
+    "CategoricalCodeLoss",
+    "ChiSquareDistance",
+    "ChiSquareDistanceLoss",
+    "ClassificationLoss",
+    "ContinuousCodeLoss",
+    "ContrastiveConditional",
+    "ContrastiveConditionalLoss",
+    "CosineDistance",
+    "CosineDistanceLoss",
+    "DataToData",
+    "DataToDataLoss",
+    "DiscriminativeClassifier",
+    "EnergyBased",
+    "EnergyBasedDiscriminatorLoss",
+    "FeatureMatching",
+    "FeatureMatchingLoss",
+    "Focal",
+    "FocalDiscriminatorLoss",
+    "FourTerm",
+    "FourTermDiscriminatorLoss",
+    "FourTermGeneratorLoss",
+    "Hinge",
+    "HingeDiscriminatorLoss",
+    "L1Distance",
+    "L1DistanceLoss",
+    "L2Distance",
+    "L2DistanceLoss",
+    "LeastSquares",
+    "LeastSquaresDiscriminatorLoss",
+    "LeastSquaresGeneratorLoss",
+    "LogitPair",
     "LossPair",
     "Minimax",
     "MinimaxDiscriminatorLoss",
     "MinimaxGeneratorLoss",
+    "Mixed",
+    "MixedDiscriminatorLoss",
+    "MixedGeneratorLoss",
+    "Modified",
+    "ModifiedGeneratorLoss",
+    "MultiHinge",
+    "MultiHingeDiscriminatorLoss",
+    "MultiHingeGeneratorLoss",
+    "MutualInformation",
     "NonSaturating",
     "NonSaturatingGeneratorLoss",
+    "PullAway",
+    "PullAwayLoss",
+    "RelativisticAverage",
+    "RelativisticAverageDiscriminatorLoss",
+    "RelativisticAverageGeneratorLoss",
+    "RelativisticAverageHinge",
+    "RelativisticAverageHingeDiscriminatorLoss",
+    "RelativisticAverageHingeGeneratorLoss",
+    "RelativisticAverageLeastSquares",
+    "RelativisticAverageLeastSquaresDiscriminatorLoss",
+    "RelativisticAverageLeastSquaresGeneratorLoss",
+    "RelativisticPaired",
+    "RelativisticPairedDiscriminatorLoss",
+    "RelativisticPairedGeneratorLoss",
+    "SoftmaxGAN",
+    "SoftmaxGANDiscriminatorLoss",
+    "SoftmaxGANGeneratorLoss",
+    "TwinAuxiliaryClassifier",
+    "Wasserstein",
+    "WassersteinDiscriminatorLoss",
+    "WassersteinGeneratorLoss",
+    "auxiliary_names",
     "get",
     "names",
 ]
@@ -26,10 +181,20 @@ def names():
     """Returns the names that `get` knows, sorted.
 
     Example:
-    >>> kgan.losses.names()
-    ['minimax', 'non_saturating']
+    >>> kgan.losses.names()[:2]
+    ['boundary_seeking', 'energy_based']
     """
     return LOSSES.names()
+
+
+def auxiliary_names():
+    """Returns the names that `GAN.compile(auxiliary_losses=…)` knows, sorted.
+
+    Example:
+    >>> "feature_matching" in kgan.losses.auxiliary_names()
+    True
+    """
+    return AUXILIARY_LOSSES.names()
 
 
 def get(identifier):

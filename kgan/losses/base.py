@@ -13,7 +13,8 @@ class AdversarialLoss(keras.losses.Loss):
 
     A subclass writes `call`, which receives scores of shape `(batch, positions)` in float32 and
     returns a loss for each of them. Scores may come as `(batch,)`, `(batch, 1)` or a patch map
-    `(batch, height, width, 1)`; an example's loss is the mean over its positions.
+    `(batch, height, width, 1)`; an example's loss is the mean over its positions. What else a
+    loss looks at (labels, …) it takes by name.
 
     The result is the mean over *this replica's* examples. Keras's own losses also divide by the
     number of replicas, which would leave penalties and other plain terms with a different scale:
@@ -31,10 +32,10 @@ class AdversarialLoss(keras.losses.Loss):
     0.6931
     """
 
-    def __call__(self, real_scores, fake_scores, sample_weight=None):
+    def __call__(self, real_scores, fake_scores, sample_weight=None, **context):
         """Returns the reduced loss, weighting each example if told."""
         real_scores, fake_scores = self._flatten(real_scores), self._flatten(fake_scores)
-        losses = ops.mean(self.call(real_scores, fake_scores), axis=-1)
+        losses = ops.mean(self.call(real_scores, fake_scores, **context), axis=-1)
         if sample_weight is not None:
             losses = losses * ops.reshape(ops.cast(sample_weight, losses.dtype), (-1,))
         if self.reduction in (None, "none"):
