@@ -15,6 +15,7 @@ from kgan.layers.heads import (
 )
 from kgan.layers.maxout import Maxout
 from kgan.layers.minibatch import MinibatchDiscrimination, MinibatchStandardDeviation
+from kgan.layers.modulation import ModulatedConv2D
 from kgan.layers.noise import NoiseInjection
 from kgan.layers.normalization import PixelNormalization, ReferenceBatch, VirtualBatchNormalization
 from kgan.layers.pack import Pack
@@ -34,6 +35,7 @@ __all__ = [
     "Maxout",
     "MinibatchDiscrimination",
     "MinibatchStandardDeviation",
+    "ModulatedConv2D",
     "MultiHingeHead",
     "NearestUpsample2D",
     "NoiseInjection",
