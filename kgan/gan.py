@@ -412,7 +412,8 @@ class GAN(keras.Model):
         regularization["discriminator"] = discriminator_terms
         shown = fake
         for dynamics in self.dynamics if training else ():
-            if (weights := dynamics.weigh(fake["score"])) is not None:
+            weights = dynamics.weigh(fake["score"])
+            if weights is not None:
                 fake = {**fake, "weights": weights}
             images, shown_labels = dynamics.show(shown["images"], shown.get("labels"), seed)
             if images is not shown["images"]:
@@ -521,7 +522,12 @@ class GAN(keras.Model):
         one_device = self.distribute_strategy.num_replicas_in_sync == 1
         if self.run_eagerly or self.steps_per_execution > 1 or not one_device:
             return
-        step = tf.function(self.train_step, reduce_retracing=True, jit_compile=self.jit_compile)
+        step = tf.function(
+            self.train_step,
+            reduce_retracing=True,
+            jit_compile=self.jit_compile,
+            autograph=False,  # as in Keras
+        )
         to_values = functools.partial(keras.tree.map_structure, _value)
         self.train_function = lambda iterator: step(to_values(next(iterator)))
 

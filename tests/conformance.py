@@ -251,43 +251,73 @@ def _randomize(model):
             weight.assign(rng.uniform(0.1, 1.0, size=weight.shape))
 
 
-def run_loss_test(cls, init_kwargs, formula):
+def run_loss_test(cls, init_kwargs, formula, columns=None, context=None):
     """Checks one player's loss against its formula, its gradient, config, saving and docstring.
 
     Args:
         cls: subclass of `kgan.losses.AdversarialLoss`.
         init_kwargs: dict. Arguments of its constructor.
-        formula: function of float64 `(real, fake)` scores to the loss of each example.
+        formula: function of float64 `(real, fake)` scores of 16 examples to the loss of each.
+        columns: int or `None`. How many scores an example has, for a loss that looks at each by
+            itself; `None` is one. Defaults to `None`.
+        context: dict or `None`. What else the loss is called with. Defaults to `None`.
     """
-    loss = cls(**init_kwargs)
-    rng = np.random.default_rng(0)
-    for real, fake in (rng.normal(size=(2, 16)), rng.permuted([-50.0, 50.0] * 16).reshape(2, 16)):
+    loss, context = cls(**init_kwargs), context or {}
+    each = cls(**init_kwargs, reduction=None)
+    for real, fake in (random_scores(columns), extreme_scores(columns)):
         expected = formula(real, fake)
-        np.testing.assert_allclose(loss(real, fake), np.mean(expected), rtol=1e-6)
-        each = cls(**init_kwargs, reduction=None)
-        np.testing.assert_allclose(each(real, fake), expected, rtol=1e-6, atol=1e-6)
-        check_loss_gradient(loss, formula, real, fake)
+        np.testing.assert_allclose(
+            loss(real, fake, **context), np.mean(expected), rtol=1e-6, atol=1e-7
+        )
+        np.testing.assert_allclose(each(real, fake, **context), expected, rtol=1e-6, atol=1e-7)
+        check_loss_gradient(lambda *x: loss(*x, **context), formula, real, fake)
     config = keras.saving.serialize_keras_object(loss)
     copy = keras.saving.deserialize_keras_object(json.loads(json.dumps(config)))
     assert isinstance(copy, cls)
     for name, value in init_kwargs.items():
         assert copy.get_config()[name] == value
+    assert copy.get_config() == loss.get_config()
+    for name in list(inspect.signature(cls.__init__).parameters)[1:-1]:
+        assert hasattr(loss, name), f"{cls.__name__} has no attribute {name!r}"
     check_docstring(cls)
 
 
-def check_loss_gradient(loss, formula, real, fake, step=1e-6):
-    """Compares the gradient in each score with central differences of the float64 formula."""
+def random_scores(columns=None):
+    """Two float64 batches of 16 examples' scores, which float32 holds exactly."""
+    shape = (2, 16) if columns is None else (2, 16, columns)
+    return np.random.default_rng(0).normal(size=shape).astype("float32").astype("float64")
+
+
+def extreme_scores(columns=None):
+    """The same at -50 and 50, all four pairs of them; near these where equals would be a kink."""
+    signs = np.random.default_rng(0).permuted([-50.0, 50.0] * 16 * (columns or 1))
+    if columns is None:
+        return signs.reshape(2, 16)
+    return signs.reshape(2, 16, columns) + random_scores(columns)
+
+
+def check_loss_gradient(loss, formula, real, fake, step=1e-5):
+    """Compares gradients of the mean loss with central differences of the float64 formula.
+
+    Args:
+        loss: function of two float32 tensors to a scalar.
+        formula: function of the two as float64 arrays to losses.
+        real: float64 array, the first.
+        fake: float64 array, the second.
+        step: float. How far each number is moved. Defaults to 1e-5.
+    """
     scores = [tf.constant(real, tf.float32), tf.constant(fake, tf.float32)]
     with tf.GradientTape() as tape:
         tape.watch(scores)
         value = loss(*scores)
     gradients = tape.gradient(value, scores, unconnected_gradients="zero")
     for which, gradient in enumerate(gradients):
-        for i in range(len(real)):
+        assert_finite(gradient)
+        for i in np.ndindex(gradient.shape):
             moved = []
             for direction in (step, -step):
-                shifted = [real.copy(), fake.copy()]
+                shifted = [np.array(real, "float64"), np.array(fake, "float64")]
                 shifted[which][i] += direction
                 moved.append(np.mean(formula(*shifted)))
             central = (moved[0] - moved[1]) / (2 * step)
-            np.testing.assert_allclose(gradient[i], central, rtol=1e-3, atol=1e-6)
+            np.testing.assert_allclose(gradient[i], central, rtol=1e-5, atol=1e-7)

@@ -37,3 +37,18 @@ class Augmentation(Component):
             seed: `keras.random.SeedGenerator`, what it draws from.
         """
         return real_images
+
+
+def check_images(augmentation, gan):
+    """Raises a `ValueError` unless this game's samples are images whose size is known.
+
+    Args:
+        augmentation: `Augmentation`, whose name the error says.
+        gan: `kgan.GAN`.
+    """
+    shape = gan.image_shape
+    if len(shape) != 3 or any(size is None for size in shape) or min(shape[:2]) < 2:
+        raise ValueError(
+            f"{type(augmentation).__name__} needs images of shape (height, width, channels), all "
+            f"known, height and width of 2 or more. Received: a GAN of samples of shape {shape}"
+        )

@@ -253,8 +253,8 @@ class ContrastiveHead(LinearHead):
 
     Args:
         num_classes: int, at least 1. Number of classes.
-        embedding_dim: int, at least 1. Width of embeddings and proxies (512 or 1024 in the papers,
-            768 in ReACGAN's CIFAR-10).
+        embedding_dim: int, at least 1. Width of embeddings and proxies; the authors' code,
+            PyTorch-StudioGAN, has 512 for CIFAR-10.
         kernel_initializer: Keras initializer or its name. Initial linear maps and table. Defaults
             to `"glorot_uniform"`.
         **kwargs: `name`, `dtype` and `trainable`, as for every `keras.layers.Layer`.

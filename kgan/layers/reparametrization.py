@@ -159,7 +159,7 @@ class SpectralNormalization(Reparametrization):
         matrix = self._matrix(kernel)
         stored = self.vectors[weight.path]
         u, v = self._singular_vectors(ops.stop_gradient(matrix), stored.value)
-        sigma = ops.dot(u, ops.matmul(matrix, v))
+        sigma = ops.dot(v, ops.matmul(matrix, u))
         is_zero = sigma <= self.epsilon
         if training:
             # A zero would remain zero when the kernel no longer is.
@@ -167,16 +167,17 @@ class SpectralNormalization(Reparametrization):
         return ops.cast(kernel / ops.where(is_zero, 1.0, sigma), weight.dtype)
 
     def _matrix(self, kernel):
+        """The paper's W^T: one column for each output."""
         outputs = self._num_outputs(kernel.shape)
         if isinstance(self.layer, TRANSPOSED):
             places = ops.reshape(kernel, (-1, *kernel.shape[-2:]))
-            return ops.reshape(ops.transpose(places, (1, 0, 2)), (outputs, -1))
-        return ops.transpose(ops.reshape(kernel, (-1, outputs)))
+            kernel = ops.transpose(places, (0, 2, 1))
+        return ops.reshape(kernel, (-1, outputs))
 
     def _singular_vectors(self, matrix, u):
         for _ in range(self.power_iterations):
-            v = _normalized(ops.matmul(ops.transpose(matrix), u), self.epsilon)
-            u = _normalized(ops.matmul(matrix, v), self.epsilon)
+            v = _normalized(ops.matmul(matrix, u), self.epsilon)
+            u = _normalized(ops.matmul(v, matrix), self.epsilon)
         return u, v
 
     def get_config(self):

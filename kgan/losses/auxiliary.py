@@ -46,7 +46,7 @@ class BatchLoss(keras.losses.Loss):
         return ops.cast(x, self.dtype if is_float else "int32")
 
     def _weigh(self, losses, sample_weight):
-        if not losses.shape:
+        if len(losses.shape) == 0:
             raise ValueError(
                 f"{type(self).__name__} is one number for the whole batch, so it takes no "
                 f"sample_weight. Received: {sample_weight!r}"

@@ -27,8 +27,8 @@ def right_and_wrong(class_logits, labels):
 
     Example:
     >>> right, wrong = right_and_wrong(np.array([[5.0, 6.0, 7.0]]), np.array([1]))
-    >>> np.array(right), np.array(wrong)
-    (array([[6.]], dtype=float32), array([[7., 5.]], dtype=float32))
+    >>> np.array(right).tolist(), np.array(wrong).tolist()
+    ([[6.0]], [[7.0, 5.0]])
     """
     class_logits = ops.convert_to_tensor(class_logits)
     labels = ops.cast(labels, "int32")[:, None]

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import kgan
 from kgan.layers import EqualizedLearningRate, ProjectionHead, SpectralNormalization
 from tests.conformance import run_layer_test
 
@@ -201,6 +202,24 @@ def test_dtype_is_the_layers_own_unless_given():
     assert SpectralNormalization(keras.layers.Dense(4, dtype="float64")).compute_dtype == "float64"
     wrapper = SpectralNormalization(keras.layers.Dense(4), dtype="mixed_bfloat16")
     assert wrapper.layer.compute_dtype == wrapper.compute_dtype == "bfloat16"
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_plays_in_a_gan(jit_compile):
+    """Averages that are clones, a penalty inside a conditional, and both players' tapes."""
+    latent, image = keras.Input((3,)), keras.Input((2,))
+    generator = keras.Model(latent, SpectralNormalization(keras.layers.Dense(2))(latent))
+    hidden = SpectralNormalization(keras.layers.Dense(4, activation="relu"))(image)
+    discriminator = keras.Model(image, EqualizedLearningRate(keras.layers.Dense(1))(hidden))
+    gan = kgan.GAN(generator, discriminator, seed=1)
+    penalties = [kgan.penalties.R1(1.0, every=2)]
+    gan.compile("sgd", "sgd", penalties=penalties, jit_compile=jit_compile)
+    before = gan.get_weights()
+    gan.fit(RNG.normal(size=(24, 2)), batch_size=8, verbose=0)
+    players = generator.weights + discriminator.weights + gan.averaged_generator.weights
+    for weight, old in zip(players, before, strict=False):
+        assert np.any(weight.numpy() != old), weight.path
+        assert np.all(np.isfinite(weight))
 
 
 def test_activity_losses_of_the_layer_count():
