@@ -19,15 +19,44 @@ class _Float32InThreads(keras.DTypePolicy):
     """
 
     def __init__(self, layer):
+        super().__init__("float32")
         self.own = layer._dtype_policy  # of several layers, where it is a DTypePolicyMap
-        self.threads = []
-        self._half = layer.compute_dtype
-        super().__init__(f"mixed_{self._half}")
+        self.own_compute_dtype = layer.compute_dtype
         self._variable_dtype = layer.variable_dtype
+        self.threads = []
 
     @property
     def compute_dtype(self):
-        return "float32" if threading.get_ident() in self.threads else self._half
+        return "float32" if threading.get_ident() in self.threads else self.own_compute_dtype
+
+
+def _is_half(layer):
+    """A Sequential gives its input, which has no policy, what its first layer computes in."""
+    dtype = layer.dtype if isinstance(layer, keras.layers.InputLayer) else layer.compute_dtype
+    return dtype in HALF or isinstance(layer._dtype_policy, _Float32InThreads)
+
+
+def _enter(layer, thread):
+    if not isinstance(layer._dtype_policy, _Float32InThreads):
+        layer._dtype_policy = _Float32InThreads(layer)
+        if isinstance(layer, keras.layers.InputLayer):
+            # Other threads need no turn here: their first layer casts if its input does not.
+            layer._dtype_policy.own_dtype = layer.dtype
+            _set_input_dtype(layer, "float32")
+    layer._dtype_policy.threads.append(thread)
+
+
+def _leave(layer, thread):
+    policy = layer._dtype_policy
+    policy.threads.remove(thread)
+    if not policy.threads:
+        layer._dtype_policy = policy.own
+        if isinstance(layer, keras.layers.InputLayer):
+            _set_input_dtype(layer, policy.own_dtype)
+
+
+def _set_input_dtype(layer, dtype):
+    layer._dtype = layer.output._dtype = dtype
 
 
 @contextlib.contextmanager
@@ -41,16 +70,12 @@ def float32(network):
     Args:
         network: built `keras.Model` or layer.
     """
-    halves = [layer for layer in network._flatten_layers() if layer.compute_dtype in HALF]
+    halves = [layer for layer in network._flatten_layers() if _is_half(layer)]
     thread = threading.get_ident()
     for layer in halves:
-        if not isinstance(layer._dtype_policy, _Float32InThreads):
-            layer._dtype_policy = _Float32InThreads(layer)
-        layer._dtype_policy.threads.append(thread)
+        _enter(layer, thread)
     try:
         yield
     finally:
         for layer in halves:
-            layer._dtype_policy.threads.remove(thread)
-            if not layer._dtype_policy.threads:
-                layer._dtype_policy = layer._dtype_policy.own
+            _leave(layer, thread)
