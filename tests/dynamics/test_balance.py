@@ -66,24 +66,15 @@ def test_an_update_is_shortened_by_the_ratio(make_gan, fit):
         np.testing.assert_allclose(np.median(moves), expected, rtol=1e-2)
 
 
-def test_it_brings_the_accuracy_to_where_it_is_told(make_gan, fit):
-    """Slowing the discriminator keeps it at 0.55; slowing the generator lets it be more right."""
-
-    def trained(target):
-        keras.utils.set_random_seed(3)
-        gan = make_gan(
-            [kgan.dynamics.Balance(target, gain=1.0)],
-            discriminator=networks.discriminator(width=32),
-        )
-        gan.discriminator_optimizer.learning_rate = 0.05
-        logs = fit(gan, epochs=300, batch_size=32)
-        return np.mean(logs["balance_accuracy"][-150:]), logs["balance_ratio"][-1]
-
-    low, low_ratio = trained(0.55)
-    high, high_ratio = trained(0.7)
-    assert abs(low - 0.55) < 0.03
-    assert high > low + 0.05
-    assert low_ratio < 1 < high_ratio
+@pytest.mark.parametrize("target", [0.55, 0.75])
+def test_it_brings_the_accuracy_to_where_it_is_told(make_gan, fit, target):
+    keras.utils.set_random_seed(1)
+    discriminator = networks.discriminator(width=32)
+    gan = make_gan([kgan.dynamics.Balance(target, gain=1.0)], discriminator=discriminator)
+    gan.discriminator_optimizer.learning_rate = 0.05
+    gan.generator_optimizer.learning_rate = 1e-3
+    accuracies = fit(gan, epochs=200, batch_size=32)["balance_accuracy"]
+    assert abs(np.mean(accuracies[50:]) - target) < 0.05
 
 
 @pytest.mark.parametrize(("name", "value"), [("target", 0.5), ("gain", 0), ("max_ratio", 1.0)])
