@@ -16,6 +16,9 @@ from kgan.registry import suggest
 # How far a crop moves an image, as a part of its sides: 4 of 32 pixels, as is usual on CIFAR.
 _CROP = 1 / 8
 
+# Keeps layers from asking for the global generator, as they do without a seed, or with 0.
+_UNUSED_SEED = 1
+
 
 def parse(value, image_shape=None):
     """Returns what to do to images as a tuple of names and functions.
@@ -95,7 +98,7 @@ def _by_name(name, image_shape):
 def _flip(mode, image_shape):
     import keras_cv
 
-    return _seeded(keras_cv.layers.RandomFlip(mode, seed=1))
+    return _seeded(keras_cv.layers.RandomFlip(mode, seed=_UNUSED_SEED))
 
 
 def _random_crop(image_shape):
@@ -110,7 +113,7 @@ def _random_crop(image_shape):
     height, width = ((max(1, round(side * _CROP)) + 0.499) / side for side in image_shape[:2])
     return _seeded(
         keras_cv.layers.RandomTranslation(
-            min(height, 1.0), min(width, 1.0), interpolation="nearest", seed=1
+            min(height, 1.0), min(width, 1.0), interpolation="nearest", seed=_UNUSED_SEED
         )
     )
 
@@ -123,7 +126,7 @@ def _rand_augment(image_shape):
     import keras_cv
 
     _make_global_generator()
-    augment = _seeded(keras_cv.layers.RandAugment(value_range=(0, 255), seed=1))
+    augment = _seeded(keras_cv.layers.RandAugment(value_range=(0, 255), seed=_UNUSED_SEED))
 
     def apply(images, seed):
         pixels = (images + 1) * 127.5
