@@ -74,6 +74,16 @@ def test_fakes_are_those_that_the_discriminator_learns_from():
     np.testing.assert_allclose(value, formula(real, shown), rtol=1e-6)
 
 
+def test_half_scores_are_averaged_in_float32():
+    """1 and the next float16 have a mean that float16 does not hold."""
+    scores = tf.constant([1.0, 1.0 + 2**-10], "float16")
+    penalty = kgan.penalties.LeCam()
+    penalty.build(gan=None)
+    penalty.after_update(make_round(scores, 2 * scores))
+    _, *averages = (float(variable.numpy()) for variable in penalty.variables)
+    assert averages == [1.0 + 2**-11, 2.0 + 2**-10]
+
+
 class Recorder(kgan.penalties.Constraint):
     """Keeps the mean scores of every update, in eager execution."""
 
