@@ -2,7 +2,9 @@
 
 import keras
 
+from kgan.layers.checks import check_positive_int
 from kgan.layers.conditioning import ConditionEmbedding
+from kgan.layers.pack import Pack
 
 
 class Backbone(keras.Model):
@@ -82,3 +84,45 @@ def latent_inputs(latent_dim, num_classes, condition_dim, dtype):
     )
     concatenate = keras.layers.Concatenate(dtype=dtype, name="condition")
     return [latent, label], concatenate([latent, embed(label)])
+
+
+def head_config(head):
+    """Returns the config of the layer that ends a discriminator, in float32, or None.
+
+    Args:
+        head: Keras layer, its config, or None.
+
+    Raises:
+        TypeError: if it is something else.
+    """
+    if head is None:
+        return None
+    if not isinstance(head, (keras.layers.Layer, dict)):
+        raise TypeError(
+            "`head` must be a Keras layer that takes features, or [features, label], such as "
+            f"kgan.layers.ClassifierHead. Received: head={head!r}"
+        )
+    config = keras.saving.serialize_keras_object(head) if not isinstance(head, dict) else head
+    return {**config, "config": {**config["config"], "dtype": "float32"}}
+
+
+def packed(image, pack, label):
+    """Returns the image, or several side by side, as the first layer of a discriminator sees it.
+
+    Args:
+        image: Keras tensor.
+        pack: int, how many images are judged together.
+        label: Keras tensor, or None in an unconditional network.
+
+    Raises:
+        ValueError: if `pack` is not a positive integer, or there are labels to be packed.
+    """
+    check_positive_int("pack", pack)
+    if pack == 1:
+        return image
+    if label is not None:
+        raise ValueError(
+            "A discriminator that judges several images together takes no labels: give `pack` or "
+            f"`num_classes`/`condition_dim`, not both. Received: pack={pack}"
+        )
+    return Pack(pack, name="pack")(image)

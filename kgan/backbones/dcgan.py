@@ -2,7 +2,13 @@
 
 import keras
 
-from kgan.backbones.backbone import Backbone, label_input, latent_inputs
+from kgan.backbones.backbone import (
+    Backbone,
+    head_config,
+    label_input,
+    latent_inputs,
+    packed,
+)
 from kgan.layers.checks import check_condition, check_positive_int, check_sizes
 from kgan.layers.conditioning import ProjectionHead
 
@@ -267,6 +273,11 @@ class DCGANDiscriminator(Backbone):
             `DCGANGenerator` doubles them.
         kernel_initializer: Keras initializer, its name, or `None`. Initial weights. Defaults to
             `None`, the paper's normal distribution with standard deviation 0.02.
+        head: Keras layer, or `None`. What ends the network instead of a `ProjectionHead`: one of
+            the heads of `kgan.layers`, which takes the features, or `[features, label]` if
+            conditional, and returns a dict. It is computed in float32. Defaults to `None`.
+        pack: int, at least 1. How many images of a batch are judged together (Lin et al. 2018,
+            PacGAN, arXiv 1712.04086). Defaults to `1`.
         num_classes: int or `None`. Number of classes, where labels are int32 of shape `(batch,)`.
             Defaults to `None`.
         condition_dim: int or `None`. Width of labels that are float vectors of shape
@@ -280,7 +291,7 @@ class DCGANDiscriminator(Backbone):
         conditional.
 
     Output:
-        Scores of shape `(batch, 1)`, float32, unbounded.
+        Scores of shape `(batch / pack, 1)`, float32, unbounded; or what `head` returns.
 
     Raises:
         ValueError: if the sides do not fit (the nearest that do are named), if a size is not a
@@ -306,6 +317,8 @@ class DCGANDiscriminator(Backbone):
         batch_norm=True,
         num_stages=None,
         kernel_initializer=None,
+        head=None,
+        pack=1,
         num_classes=None,
         condition_dim=None,
         dtype=None,
@@ -339,7 +352,8 @@ class DCGANDiscriminator(Backbone):
             )
             for i, (filters, norm) in enumerate(zip(widths, norms, strict=True))
         ]
-        head = ProjectionHead(
+        head = head_config(head)
+        to_score = keras.saving.deserialize_keras_object(head) or ProjectionHead(
             num_classes,
             condition_dim,
             kernel_initializer=_weights(kernel_initializer),
@@ -350,7 +364,7 @@ class DCGANDiscriminator(Backbone):
         # === Functional Model ===
         image = keras.Input(image_shape, name="image")
         label = label_input(num_classes, condition_dim)
-        x = image
+        x = packed(image, pack, label)
         for i, (downsampling, norm) in enumerate(zip(downsamplings, norms, strict=True)):
             x = downsampling(x)
             x = x if norm is None else norm(x)
@@ -358,7 +372,7 @@ class DCGANDiscriminator(Backbone):
         features = keras.layers.Flatten(dtype=dtype, name="features")(x)
         super().__init__(
             inputs=image if label is None else [image, label],
-            outputs=head(features if label is None else [features, label]),
+            outputs=to_score(features if label is None else [features, label]),
             dtype=dtype,
             **kwargs,
         )
@@ -371,6 +385,8 @@ class DCGANDiscriminator(Backbone):
         self.batch_norm = batch_norm
         self.num_stages = num_stages
         self.kernel_initializer = kernel_initializer
+        self.head = head
+        self.pack = pack
         self.num_classes = num_classes
         self.condition_dim = condition_dim
 
@@ -385,6 +401,8 @@ class DCGANDiscriminator(Backbone):
             "batch_norm": self.batch_norm,
             "num_stages": self.num_stages,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "head": self.head,
+            "pack": self.pack,
             "num_classes": self.num_classes,
             "condition_dim": self.condition_dim,
         }

@@ -4,7 +4,13 @@ import math
 
 import keras
 
-from kgan.backbones.backbone import Backbone, label_input, latent_inputs
+from kgan.backbones.backbone import (
+    Backbone,
+    head_config,
+    label_input,
+    latent_inputs,
+    packed,
+)
 from kgan.layers.checks import (
     check_condition,
     check_positive_int,
@@ -139,6 +145,11 @@ class MLPDiscriminator(Backbone):
         input_dropout: float in [0, 1). Share of pixels left out in training. Defaults to `0.2`.
         dropout: float in [0, 1). Share of each maxout layer's units left out in training.
             Defaults to `0.5`.
+        head: Keras layer, or `None`. What ends the network instead of one linear score: one of
+            the heads of `kgan.layers`, which takes the features, or `[features, label]` if
+            conditional, and returns a dict. It is computed in float32. Defaults to `None`.
+        pack: int, at least 1. How many images of a batch are judged together (Lin et al. 2018,
+            PacGAN, arXiv 1712.04086). Defaults to `1`.
         num_classes: int or `None`. Number of classes, where labels are int32 of shape `(batch,)`.
             Defaults to `None`.
         condition_dim: int or `None`. Width of labels that are float vectors of shape
@@ -151,7 +162,7 @@ class MLPDiscriminator(Backbone):
         Samples of shape `(batch, *image_shape)`, or a list `[image, label]` if conditional.
 
     Output:
-        Scores of shape `(batch, 1)`, float32, unbounded.
+        Scores of shape `(batch / pack, 1)`, float32, unbounded; or what `head` returns.
 
     Raises:
         ValueError: if a size is not a positive integer, if a share is not in [0, 1), or if both
@@ -175,6 +186,8 @@ class MLPDiscriminator(Backbone):
         pieces=5,
         input_dropout=0.2,
         dropout=0.5,
+        head=None,
+        pack=1,
         num_classes=None,
         condition_dim=None,
         dtype=None,
@@ -198,7 +211,8 @@ class MLPDiscriminator(Backbone):
             )
             for i, width in enumerate(units)
         ]
-        head = keras.layers.Dense(
+        head = head_config(head)
+        to_score = keras.saving.deserialize_keras_object(head) or keras.layers.Dense(
             1,
             kernel_initializer=_weights(DISCRIMINATOR_INITIAL_RANGE),
             dtype="float32",
@@ -208,7 +222,8 @@ class MLPDiscriminator(Backbone):
         # === Functional Model ===
         image = keras.Input(image_shape, name="image")
         label = label_input(num_classes, condition_dim)
-        x = drop_pixels(keras.layers.Flatten(dtype=dtype, name="flatten")(image))
+        seen = packed(image, pack, label)
+        x = drop_pixels(keras.layers.Flatten(dtype=dtype, name="flatten")(seen))
         if label is not None:
             embed = ConditionEmbedding(
                 LABEL_UNITS, num_classes, condition_dim, dtype=dtype, name="embed_label"
@@ -218,7 +233,7 @@ class MLPDiscriminator(Backbone):
             x = keras.layers.Dropout(dropout, dtype=dtype, name=f"drop_{i}")(maxout(x))
         super().__init__(
             inputs=image if label is None else [image, label],
-            outputs=head(x),
+            outputs=to_score(x if head is None or label is None else [x, label]),
             dtype=dtype,
             **kwargs,
         )
@@ -229,6 +244,8 @@ class MLPDiscriminator(Backbone):
         self.pieces = pieces
         self.input_dropout = input_dropout
         self.dropout = dropout
+        self.head = head
+        self.pack = pack
         self.num_classes = num_classes
         self.condition_dim = condition_dim
 
@@ -241,6 +258,8 @@ class MLPDiscriminator(Backbone):
             "pieces": self.pieces,
             "input_dropout": self.input_dropout,
             "dropout": self.dropout,
+            "head": self.head,
+            "pack": self.pack,
             "num_classes": self.num_classes,
             "condition_dim": self.condition_dim,
         }
