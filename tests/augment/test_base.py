@@ -44,6 +44,10 @@ def make_gan(augment, rates=(0.1, 0.2), shape=SHAPE, **compile_kwargs):
     return gan
 
 
+# Of one step, tracing takes longer than computing.
+EAGER = {"run_eagerly": True}
+
+
 def fit(gan, images=IMAGES, **kwargs):
     kwargs = {"batch_size": 16, "epochs": 1, "verbose": 0, "shuffle": False, **kwargs}
     return gan.fit(images, **kwargs).history
@@ -184,7 +188,7 @@ def test_two_replicas_equal_one(name, two_replicas):
 
 @every_case
 def test_a_loaded_gan_trains_on_bit_for_bit(name, tmp_path):
-    uninterrupted = make_gan([make(name)])
+    uninterrupted = make_gan([make(name)], **EAGER)
     fit(uninterrupted, epochs=3)
     uninterrupted.save(tmp_path / "gan.keras")
     loaded = keras.models.load_model(tmp_path / "gan.keras")
@@ -197,8 +201,7 @@ def test_a_loaded_gan_trains_on_bit_for_bit(name, tmp_path):
 @every_case
 def test_fit_under_xla_equals_eager(name, fixed_draws):
     gans = [
-        make_gan([make(name)], penalties=["r1:1"], **how)
-        for how in ({"run_eagerly": True}, {"jit_compile": True})
+        make_gan([make(name)], penalties=["r1:1"], **how) for how in (EAGER, {"jit_compile": True})
     ]
     latents = ops.convert_to_tensor(np.random.default_rng(1).normal(size=(16, 4)), "float32")
     for gan in gans:
@@ -212,9 +215,9 @@ def test_fit_under_xla_equals_eager(name, fixed_draws):
 @every_case
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_trains_near_float32(name, policy):
-    expected = fit(make_gan([make(name)]), epochs=2)
+    expected = fit(make_gan([make(name)], **EAGER), epochs=2)
     keras.config.set_dtype_policy(policy)
-    for log, values in fit(make_gan([make(name)]), epochs=2).items():
+    for log, values in fit(make_gan([make(name)], **EAGER), epochs=2).items():
         # One score may change its sign.
         atol = 0.25 if log.endswith(("sign", "probability")) else 0.05
         np.testing.assert_allclose(values, expected[log], atol=atol, err_msg=log)
@@ -222,7 +225,7 @@ def test_mixed_precision_trains_near_float32(name, policy):
 
 @every_case
 def test_the_generator_learns_through_it(name):
-    gan = make_gan([make(name)], rates=(0.1, 0.0))
+    gan = make_gan([make(name)], rates=(0.1, 0.0), **EAGER)
     before = gan.generator.get_weights()
     fit(gan)
     for old, new in zip(before, gan.generator.get_weights(), strict=True):
@@ -233,7 +236,7 @@ def test_the_generator_learns_through_it(name):
 def test_r1_goes_through_it(name):
     """D's weights move by the gradient of its gradient alone: the generator stands still."""
     gans = [
-        make_gan([make(name)], rates=(0.0, 0.1), penalties=penalties)
+        make_gan([make(name)], rates=(0.0, 0.1), penalties=penalties, **EAGER)
         for penalties in ([], [kgan.penalties.R1(50.0)])
     ]
     plain, regularized = (fit(gan) for gan in gans)
@@ -247,8 +250,8 @@ def test_r1_goes_through_it(name):
     assert max_difference(*gans) > 1e-4
 
 
-def test_r1_of_a_known_map():
-    """Under contrast alone, score(x) = w · T(x) has a gradient that NumPy knows, T's transpose w."""
+def test_r1_through_the_geometry_has_the_right_gradient_in_the_weights():
+    """T is affine in the image, so for score(x) = w · T(x) the penalty is quadratic in w."""
     augmentation = kgan.augment.ADA(target=None, initial_probability=1.0, color=False)
     w = tf.Variable(np.random.default_rng(2).normal(size=SHAPE).astype("float32"))
 
@@ -261,7 +264,7 @@ def test_r1_of_a_known_map():
         round = kgan.Round(real={"images": images}, fake={}, score=score)
         penalty = kgan.penalties.R1(2.0)(round)
     gradient = tape.gradient(penalty, w)
-    # The penalty is a quadratic form in w: by Euler, w · gradient is twice its value.
+    # By Euler's theorem w · gradient is twice its value.
     np.testing.assert_allclose(ops.sum(gradient * w), 2 * penalty, rtol=1e-4)
     assert float(penalty) > 1
 
@@ -313,7 +316,7 @@ def test_augmentations_apply_in_their_order():
 
 def test_all_together_train():
     augment = ["apa", "diff_augment", kgan.augment.InstanceNoise(0.1), "ada:target=0.5"]
-    logs = fit(make_gan(augment, penalties=["r1:1"]), epochs=2)
+    logs = fit(make_gan(augment, penalties=["r1:1"], **EAGER), epochs=2)
     assert LOGS["ada"] | LOGS["apa"] | LOGS["instance_noise"] <= set(logs)
     assert np.isfinite(list(logs.values())).all()
 
