@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import kgan
-from tests.conformance import extreme_scores, random_scores, run_loss_test
+from tests.conformance import assert_finite, extreme_scores, random_scores, run_loss_test
 from tests.losses.reference import log_d, log_not_d, sigmoid
 
 
@@ -25,8 +26,17 @@ def test_without_gamma_it_is_the_cross_entropy():
         np.testing.assert_array_equal(focal.generator(*scores), plain.generator(*scores))
 
 
+def test_gradient_is_finite_where_the_sigmoid_rounds_to_zero():
+    """There a power of the sigmoid with gamma below 1 would have an infinite slope."""
+    scores = tf.constant([-300.0, 300.0])
+    with tf.GradientTape() as tape:
+        tape.watch(scores)
+        value = kgan.losses.FocalDiscriminatorLoss(gamma=0.5)(scores, scores)
+    assert_finite(tape.gradient(value, scores))
+
+
 def test_easy_fakes_count_less():
-    """A fake with D = 0.01 has 1 % of its cross-entropy's square of 1 %: 10,000 times less."""
+    """With gamma = 2 a fake with D = 0.01 counts 0.01² = 1e-4 of its cross-entropy."""
     easy = np.full(4, np.log(0.01 / 0.99))
     sure_real = np.full(4, 50.0)
     focal = kgan.losses.FocalDiscriminatorLoss(gamma=2.0)(sure_real, easy)
