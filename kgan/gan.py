@@ -13,7 +13,6 @@ from kgan import augment as augmentations
 from kgan import dynamics as dynamics_room
 from kgan import losses, precision, replicas
 from kgan import penalties as penalties_room
-from kgan.losses.auxiliary import AUXILIARY_LOSSES, AuxiliaryLoss
 from kgan.quiet import quiet_start
 from kgan.round import Round
 
@@ -237,9 +236,7 @@ class GAN(keras.Model):
             "generator_optimizer": keras.optimizers.get(generator_optimizer),
             "discriminator_optimizer": keras.optimizers.get(discriminator_optimizer),
             "loss": losses.get(loss),
-            "auxiliary_losses": [
-                AUXILIARY_LOSSES.get(one, AuxiliaryLoss) for one in _listed(auxiliary_losses)
-            ],
+            "auxiliary_losses": [losses.get_auxiliary(one) for one in _listed(auxiliary_losses)],
             "penalties": [penalties_room.get(one) for one in _listed(penalties)],
             "augment": [augmentations.get(one) for one in _listed(augment)],
             "dynamics": [dynamics_room.get(one) for one in _listed(dynamics)],

@@ -173,6 +173,7 @@ __all__ = [
     "WassersteinGeneratorLoss",
     "auxiliary_names",
     "get",
+    "get_auxiliary",
     "names",
 ]
 
@@ -216,3 +217,23 @@ def get(identifier):
     1.3863
     """
     return LOSSES.get(identifier, LossPair)
+
+
+def get_auxiliary(identifier):
+    """Returns an auxiliary loss by name, by config, or as it is.
+
+    Args:
+        identifier: str, one of `auxiliary_names()`, with arguments after a colon if wished
+            (`"auxiliary_classifier:0.5"`); a dict made by `keras.saving.serialize_keras_object`; or
+            an `AuxiliaryLoss`.
+
+    Raises:
+        ValueError: if no auxiliary loss has this name (the message lists near names and all names),
+            or it does not take these arguments.
+        TypeError: if `identifier` is of another type.
+
+    Example:
+    >>> kgan.losses.get_auxiliary("auxiliary_classifier:0.5").weight
+    0.5
+    """
+    return AUXILIARY_LOSSES.get(identifier, AuxiliaryLoss)

@@ -45,6 +45,28 @@ def _define(values):
     flags.DEFINE_float("discriminator_learning_rate", None, "Else the recipe's.", **at)
     flags.DEFINE_integer("seed", 0, "Of weights, latents and the order of the data.", **at)
 
+    several = "; may be given several times, and none takes away the recipe's."
+    flags.DEFINE_string(
+        "loss", None, "Such as hinge or least_squares:a=-1,b=1,c=0; else the recipe's.", **at
+    )
+    flags.DEFINE_multi_string("auxiliary_loss", None, "Such as feature_matching:10" + several, **at)
+    flags.DEFINE_multi_string("penalty", None, "Such as r1:10 or r1:10,every=16" + several, **at)
+    flags.DEFINE_multi_string(
+        "augment",
+        None,
+        "What the discriminator sees reals and fakes "
+        "through, such as diff_augment or ada" + several,
+        **at,
+    )
+    flags.DEFINE_multi_string("dynamics", None, "Such as top_k or history_pool:500" + several, **at)
+    flags.DEFINE_enum("updates", None, ["simultaneous", "alternating"], "Else the recipe's.", **at)
+    flags.DEFINE_integer(
+        "discriminator_steps",
+        None,
+        "Discriminator updates a generator update; else the recipe's.",
+        **positive,
+    )
+
     flags.DEFINE_enum(
         "mixed_precision", "none", ["none", "bfloat16", "float16"], "Type of computation.", **at
     )
@@ -71,6 +93,9 @@ def _define(values):
         ).split(),
         "Training": (
             "batch_size epochs steps generator_learning_rate discriminator_learning_rate seed"
+        ).split(),
+        "Game": (
+            "loss auxiliary_loss penalty augment dynamics updates discriminator_steps"
         ).split(),
         "Machine": "mixed_precision jit_compile strategy deterministic".split(),
         "Run": (
@@ -117,7 +142,7 @@ def help_text():
         for name in names:
             flag = VALUES[name]
             choices = getattr(flag.parser, "enum_values", None)
-            kind = "|".join(choices) if choices else flag.flag_type().upper()
+            kind = "|".join(choices) if choices else flag.flag_type().split()[-1].upper()
             usage = f"--[no]{name}" if flag.boolean else f"--{name}={kind}"
             shown = str(flag.default).lower() if flag.boolean else flag.default
             default = "" if flag.default is None else f" Default: {shown}."

@@ -30,6 +30,13 @@ USER_ERRORS = (
     kgan.callbacks.NonFiniteLossError,
 )
 INTERRUPTED = 130
+# Flags of which there may be several: the argument of `GAN.compile`, and what reads a value.
+COMPONENTS = {
+    "auxiliary_loss": ("auxiliary_losses", kgan.losses.get_auxiliary),
+    "penalty": ("penalties", kgan.penalties.get),
+    "augment": ("augment", kgan.augment.get),
+    "dynamics": ("dynamics", kgan.dynamics.get),
+}
 
 
 def main(module, argv=None):
@@ -113,6 +120,7 @@ class Training:
             data_dir=flags["data_dir"],
         )
         augmentation.parse(flags["data_augment"], self.source.image_shape)
+        self.game = _game(flags)
         self.batch_size = self.recipe.batch_size * self.recipe.discriminator_steps
         self.steps_per_epoch = self.source.num_examples // self.batch_size
         if self.steps_per_epoch == 0:
@@ -178,7 +186,10 @@ class Training:
             )
         task = Task(self.source.image_shape, num_classes, self.steps)
         jit_compile = {"auto": "auto", "true": True, "false": False}[self.flags["jit_compile"]]
-        return self.module.build(self.recipe, task, jit_compile=jit_compile)
+        gan = self.module.build(self.recipe, task, jit_compile=jit_compile)
+        if self.game:
+            gan.compile(**{**gan.compile_arguments, **self.game})
+        return gan
 
     def _restore(self):
         checkpoint = self.folder.last_checkpoint()
@@ -299,8 +310,21 @@ def _command(module, flags):
     different["dataset"] = flags["dataset"]
     return f"python -m kgan.zoo.{_name(module)} " + shlex.join(
         f"--{name}={str(value).lower() if isinstance(value, bool) else value}"
-        for name, value in sorted(different.items())
+        for name, given in sorted(different.items())
+        for value in (given if isinstance(given, list) else [given])
     )
+
+
+def _game(flags):
+    """Returns the arguments of `GAN.compile` that the flags replace."""
+    game = {"loss": kgan.losses.get(flags["loss"])} if flags["loss"] else {}
+    for name in ("updates", "discriminator_steps"):
+        if flags[name]:
+            game[name] = flags[name]
+    for flag, (argument, get) in COMPONENTS.items():
+        if flags[flag]:
+            game[argument] = [get(text) for text in flags[flag] if text != "none"]
+    return game
 
 
 def _print_lines(lines):

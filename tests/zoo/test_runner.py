@@ -107,6 +107,48 @@ def test_flags_replace_the_recipe(tmp_path):
     assert not (tmp_path / "run" / "export").exists()
 
 
+def test_flags_replace_the_game(tmp_path):
+    out = tmp_path / "run"
+    train(
+        out,
+        "--steps=2",
+        "--loss=least_squares:a=-1,b=1,c=0",
+        "--penalty=r1:10,every=2",
+        "--penalty=r2",
+        "--augment=diffaugment",
+        "--dynamics=top_k:0.75",
+        "--updates=alternating",
+        "--noexport",
+    )
+    gan = kgan.load_gan(out)
+    assert (type(gan.loss), gan.loss.a) == (kgan.losses.LeastSquares, -1)
+    assert [(p.name, p.weight, p.every) for p in gan.penalties] == [("r1", 10, 2), ("r2", 10.0, 1)]
+    assert [a.name for a in gan.augment] == ["diff_augment"]
+    assert gan.dynamics[0].final_fraction == 0.75
+    assert gan.updates == "alternating"
+    command = json.loads((out / "config.json").read_text())["command"]
+    assert "'--penalty=r1:10,every=2' --penalty=r2" in command.replace('"', "'") or (
+        "--penalty=r1:10,every=2 --penalty=r2" in command
+    )
+    train(out, "--resume", "--noexport")
+
+
+def test_several_discriminator_steps_take_as_many_images(tmp_path):
+    train(tmp_path / "run", "--steps=2", "--discriminator_steps=3", "--noexport")
+    gan = kgan.load_gan(tmp_path / "run")
+    assert (int(gan.images_seen), int(gan.discriminator_optimizer.iterations)) == (2 * 3 * 256, 6)
+
+
+def test_none_takes_away_the_recipes(tmp_path):
+    """DCGAN's recipe for digits has R1."""
+    from kgan.zoo import dcgan
+
+    out = tmp_path / "run"
+    argv = [f"--out={out}", "--steps=1", "--nodeterministic", "--noexport", "--penalty=none"]
+    assert runner.run(dcgan, argv) == 0
+    assert kgan.load_gan(out).penalties == []
+
+
 def test_data_is_augmented_also_when_a_run_goes_on(tmp_path, monkeypatch):
     asked = []
     stream = kgan.data.ImageSource.stream
