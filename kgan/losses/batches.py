@@ -254,7 +254,7 @@ class PullAwayLoss(BatchLoss):
     """How alike the rows of a batch are: the mean over pairs of the squared cosine.
 
     The pulling-away term of Zhao et al. 2017, "Energy-based Generative Adversarial Network"
-    (arXiv 1609.03126), equation 4: Σᵢ Σⱼ≠ᵢ (sᵢᵀsⱼ / ‖sᵢ‖‖sⱼ‖)² / (N (N - 1)). An example's loss
+    (arXiv 1609.03126), section 2.4: Σᵢ Σⱼ≠ᵢ (sᵢᵀsⱼ / ‖sᵢ‖‖sⱼ‖)² / (N (N - 1)). An example's loss
     is its mean over the others; a batch of one has none.
 
     Args:
@@ -285,7 +285,7 @@ class PullAwayLoss(BatchLoss):
 class PullAway(AuxiliaryLoss):
     """The generator makes fakes whose representations differ, a cure for collapse (EBGAN-PT).
 
-    Zhao et al. 2017 (arXiv 1609.03126), equation 4: `PullAwayLoss` of the fakes of the whole
+    Zhao et al. 2017 (arXiv 1609.03126), section 2.4: `PullAwayLoss` of the fakes of the whole
     batch (of all replicas), summed over the layers. The paper takes the code of an auto-encoder
     that is the discriminator, and the weight 0.1.
 

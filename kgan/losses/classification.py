@@ -147,14 +147,14 @@ class DiscriminativeClassifier(AuxiliaryLoss):
     """A classifier that tells real classes from fake ones (ADC-GAN).
 
     Hou et al. 2022, "Conditional GANs with Auxiliary Discriminative Classifier" (arXiv
-    2107.10060), equations 8 and 9. Of its 2K classes the first K are y⁺, the real ones, and the
+    2107.10060). Of its 2K classes the first K are y⁺, the real ones, and the
     others y⁻, the fake ones:
 
         discriminator: -E[log C(y⁺ | x)] - E[log C(y⁻ | G(z, y))]
         generator:     -E[log C(y⁺ | G(z, y))] + E[log C(y⁻ | G(z, y))]
 
     The discriminator returns `"class_logits"` of shape `(batch, 2 * num_classes)`, as
-    `kgan.layers.ClassifierHead` with twice the classes does.
+    `kgan.layers.ClassifierHead(num_classes, num_logits=2 * num_classes)` does.
 
     Args:
         weight: float > 0, the factor of the terms. Defaults to 1.

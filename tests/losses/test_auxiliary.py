@@ -14,6 +14,7 @@ from tests.losses.auxiliary_checks import (
     check_xla,
     fit,
     make_gan,
+    make_generator,
 )
 
 ARGUMENTS = {
@@ -65,6 +66,28 @@ def test_weight_is_the_factor():
         one, three = logs[f"{player}_one"][0], logs[f"{player}_auxiliary_classifier"][0]
         np.testing.assert_allclose(three, 3 * one, rtol=1e-6)
         np.testing.assert_allclose(logs[f"{player}_loss"][0], one + three, rtol=1e-6)
+
+
+HEADS = {
+    "auxiliary_classifier": lambda: kgan.layers.ClassifierHead(3),
+    "contrastive_conditional": lambda: kgan.layers.ContrastiveHead(3, 4),
+    "data_to_data": lambda: kgan.layers.ContrastiveHead(3, 4),
+    "discriminative_classifier": lambda: kgan.layers.ClassifierHead(3, num_logits=6),
+    "mutual_information": lambda: kgan.layers.CodeHead(**CODES),
+    "twin_auxiliary_classifier": lambda: kgan.layers.TwinClassifierHead(3),
+}
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_the_heads_give_what_the_losses_need(name):
+    image, label = keras.Input((2,)), keras.Input((), dtype="int32")
+    features = keras.layers.Dense(6, "relu")(image)
+    discriminator = keras.Model([image, label], HEADS[name]()([features, label]))
+    gan = kgan.GAN(make_generator(), discriminator, num_classes=3)
+    gan.compile("sgd", "sgd", auxiliary_losses=[make(name)], run_eagerly=True)
+    logs = fit(gan, epochs=1)
+    terms = [f"{player}_{name}" for player in ("discriminator", "generator")]
+    assert all(np.isfinite(logs[term][0]) and logs[term][0] != 0 for term in terms)
 
 
 def test_names_with_arguments_compile():

@@ -119,3 +119,11 @@ def test_a_discriminator_that_reads_no_codes_is_an_error_at_compile():
     gan = kgan.GAN(networks.generator(), networks.discriminator())
     with pytest.raises(ValueError, match="MutualInformation needs categorical_logits"):
         gan.compile(auxiliary_losses=[kgan.losses.MutualInformation(categorical=2)])
+
+
+def test_codes_are_read_off_the_new_fakes_beside_a_pool_of_old_ones():
+    """The pool's fakes come without their latents."""
+    information = kgan.losses.MutualInformation(**CODES)
+    logs = fit(make_gan([information], dynamics=["history_pool"], run_eagerly=True), epochs=1)
+    terms = [logs[f"{player}_mutual_information"][0] for player in BOTH]
+    np.testing.assert_allclose(*terms, rtol=1e-6)
