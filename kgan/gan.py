@@ -111,7 +111,7 @@ class GAN(keras.Model):
         # === Players ===
         self.generator = generator
         self.discriminator = discriminator
-        self.image_shape, self._said = self._build_players()
+        self.image_shape, self.output_shapes = self._build_players()
         self.averaged_generator = generator
         if average_half_life_images is not None:
             self.averaged_generator = self._copy_generator()
@@ -146,7 +146,7 @@ class GAN(keras.Model):
         return int(self.generator_optimizer.iterations.numpy())
 
     def _build_players(self):
-        """Builds both symbolically; returns a sample's shape and what is said of it."""
+        """Builds both symbolically; returns the shapes of a sample and of what is said of it."""
         latents, labels = keras.Input((self.latent_dim,)), self._label_input()
         images = self.generator(self._inputs(latents, labels))
         said = self.discriminator(self._inputs(images, labels))
@@ -155,7 +155,8 @@ class GAN(keras.Model):
                 'The discriminator must return its scores, or a dict that holds them as "score". '
                 f"Received: {sorted(said) if isinstance(said, dict) else type(said).__name__}"
             )
-        return tuple(images.shape[1:]), tuple(said) if isinstance(said, dict) else ("score",)
+        said = said if isinstance(said, dict) else {"score": said}
+        return tuple(images.shape[1:]), {name: tuple(x.shape) for name, x in said.items()}
 
     def _label_input(self):
         if self.num_classes is not None:
@@ -284,6 +285,7 @@ class GAN(keras.Model):
         self._components = [one for kind in kinds for one in getattr(self, kind)]
         for asker in (self.loss, *self._components):
             self._check_needs(asker)
+        self.loss.build(self)
         layers = sorted({name for one in self.auxiliary_losses for name in one.layers})
         self._observed = _observed(self.discriminator, layers)
         for component in self._components:
@@ -303,7 +305,7 @@ class GAN(keras.Model):
     def view_names(self):
         """Tuple of str, what the view of the fakes holds; see `kgan.Round`."""
         labels = ("labels",) if self.is_conditional else ()
-        return ("images", "latents", *labels, *self._said)
+        return ("images", "latents", *labels, *self.output_shapes)
 
     def _uses_float16(self):
         return any(layer.compute_dtype == "float16" for layer in self._flatten_layers())
@@ -375,7 +377,9 @@ class GAN(keras.Model):
         """Yields name, player and value of each auxiliary loss and penalty."""
         for auxiliary in self.auxiliary_losses:
             for player in auxiliary.players:
-                fake = round.shown if player == "discriminator" else round.fake
+                # Old fakes have no latents, so a loss that needs them looks at the new ones.
+                is_old = player == "discriminator" and "latents" not in auxiliary.needs
+                fake = round.shown if is_old else round.fake
                 term = getattr(auxiliary, player)(round.real, fake)
                 yield f"{player}_{auxiliary.name}", player, auxiliary.weight * _float32(term)
         for penalty in self._weighted_penalties:
@@ -432,8 +436,10 @@ class GAN(keras.Model):
     def view(self, images, labels=None, training=False):
         """Returns what there is to know of these images; see `kgan.Round`."""
         said = self._judge(images, labels, training)
-        labels = {"labels": labels} if self.is_conditional else {}
-        return {"images": images, **labels, **said}
+        known = {"labels": labels} if self.is_conditional else {}
+        if training:
+            known["seed"] = self._training_seeds
+        return {"images": images, **known, **said}
 
     def _judge(self, images, labels, training):
         """Returns all that the discriminator says of images, as a dict."""
@@ -914,13 +920,17 @@ def _observed(discriminator, layers):
         return lambda inputs, training: (discriminator(inputs, training=training), {})
     known = {layer.name: layer for layer in discriminator.layers}
     unknown = [name for name in layers if name not in known]
-    if unknown or not discriminator.inputs:
+    inputs = getattr(discriminator, "inputs", None)
+    if unknown or not inputs:
         raise ValueError(
             "Feature matching needs names of layers of a Functional discriminator, which has "
             f"{list(known)}. Received: {unknown or layers}"
         )
     features = {name: known[name].output for name in layers}
-    return keras.Model(discriminator.inputs, (discriminator.output, features))
+    # A Sequential's own `output` is that of its last call, not of its layers.
+    is_sequential = isinstance(discriminator, keras.Sequential)
+    said = discriminator.outputs[0] if is_sequential else discriminator.output
+    return keras.Model(inputs if len(inputs) > 1 else inputs[0], (said, features))
 
 
 def _split(logs):

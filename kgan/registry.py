@@ -64,7 +64,7 @@ class Registry:
         """Returns the registered names, sorted."""
         return sorted(self._classes)
 
-    def create(self, name, *args, **kwargs):
+    def create(self, name, /, *args, **kwargs):
         """Returns a new member of the family.
 
         Args:

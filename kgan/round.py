@@ -11,7 +11,7 @@ class Round:
 
     A view is a dict of what there is to know of a batch: `"images"`, `"score"`, what else the
     discriminator returns, `"features"` (a dict by layer, where a loss asks for some), `"labels"`
-    in a conditional game, and of fakes `"latents"`.
+    in a conditional game, of fakes `"latents"`, and in training `"seed"`, as below.
 
     Args:
         real: dict, the view of the reals.

@@ -587,6 +587,15 @@ def test_validation_reports_metrics():
     assert len(logs["val_gap"]) == 2 and "gap" not in logs
 
 
+def test_label_noise_is_of_training_only():
+    noisy = make_gan(compile_kwargs={"loss": kgan.losses.NonSaturating(real_flip_probability=0.4)})
+    plain = make_gan()
+    np.testing.assert_array_equal(
+        noisy.evaluate(IMAGES, verbose=0), plain.evaluate(IMAGES, verbose=0)
+    )
+    assert fit(noisy)["discriminator_loss"] != fit(plain)["discriminator_loss"]
+
+
 class Distance(kgan.GAN):
     """A game with a log of its own."""
 

@@ -92,12 +92,19 @@ class LossPair:
         """Tuple of str, what `terms` returns besides the two losses."""
         return ()
 
+    def build(self, gan):
+        """Raises where this loss does not fit a game; called by `GAN.compile`.
+
+        Args:
+            gan: `kgan.GAN`.
+        """
+
     def terms(self, real, fake):
         """Returns both players' losses of one round, and what else is worth logging.
 
         Args:
             real: dict, the view of the reals: `"images"`, `"score"`, `"labels"` in a conditional
-                game, and whatever else the discriminator says.
+                game, whatever else the discriminator says, and `"seed"` where something is drawn.
             fake: dict, the view of the fakes, likewise; `"weights"` `(batch,)` if the generator
                 is to learn from some examples more than from others.
 

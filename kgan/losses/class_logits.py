@@ -3,18 +3,20 @@
 from keras import ops
 
 
-def check_class_logits(name, view):
-    """Raises ValueError unless the view's labels are classes and its logits tell them apart.
+def check_class_logits(loss, gan, num_logits):
+    """Raises ValueError unless a game has class labels, and this many logits to tell them apart.
 
     Args:
-        name: str, the loss that asks, for the error.
-        view: dict with `"labels"` and `"class_logits"`.
+        loss: the loss that asks, for the error.
+        gan: `kgan.GAN`.
+        num_logits: function of the number of classes to that of logits.
     """
-    labels, logits = ops.shape(view["labels"]), ops.shape(view["class_logits"])
-    if len(labels) != 1 or len(logits) != 2 or logits[-1] < 2:
+    width = gan.output_shapes["class_logits"][-1]
+    if gan.num_classes is None or width != num_logits(gan.num_classes):
+        wanted = "" if gan.num_classes is None else f" of width {num_logits(gan.num_classes)}"
         raise ValueError(
-            f"{name} needs class labels (batch,) and class_logits (batch, 2 or more). "
-            f"Received: labels {tuple(labels)}, class_logits {tuple(logits)}"
+            f"{type(loss).__name__} needs a GAN with num_classes and class_logits{wanted}. "
+            f"Received: num_classes={gan.num_classes}, class_logits of width {width}"
         )
 
 

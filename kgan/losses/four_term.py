@@ -196,6 +196,15 @@ class FourTerm(LogitPair):
         labelled = ("label_term", "flip_term") if self.needs else ()
         return ("real_term", "generated_term", *labelled)
 
+    def build(self, gan):
+        """Raises ValueError unless there is a logit for each class.
+
+        Args:
+            gan: `kgan.GAN`.
+        """
+        if self.needs:
+            check_class_logits(self, gan, lambda num_classes: num_classes)
+
     def terms(self, real, fake):
         """Returns both players' losses of one round and the discriminator's terms.
 
@@ -203,9 +212,6 @@ class FourTerm(LogitPair):
             real: dict, the view of the reals.
             fake: dict, the view of the fakes.
         """
-        if self.needs:
-            for view in (real, fake):
-                check_class_logits(type(self).__name__, view)
         matching = [{name: view[name] for name in self.needs} for view in (real, fake)]
         scores = real["score"], fake["score"]
         weights = fake.get("weights")

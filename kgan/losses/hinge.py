@@ -140,6 +140,14 @@ class MultiHinge(LossPair):
         """Tuple of str, what the views must hold besides the scores."""
         return ("labels", "class_logits")
 
+    def build(self, gan):
+        """Raises ValueError unless there is a logit for each class and one for fakes.
+
+        Args:
+            gan: `kgan.GAN`.
+        """
+        check_class_logits(self, gan, lambda num_classes: num_classes + 1)
+
     def terms(self, real, fake):
         """Returns both players' losses of one round; see `LossPair.terms`.
 
@@ -147,8 +155,6 @@ class MultiHinge(LossPair):
             real: dict, the view of the reals.
             fake: dict, the view of the fakes.
         """
-        for view in (real, fake):
-            check_class_logits(type(self).__name__, view)
         logits = real["class_logits"], fake["class_logits"]
         weights = fake.get("weights")
         return {

@@ -1,5 +1,7 @@
 """Several discriminators against one generator."""
 
+import math
+
 import keras
 from keras import ops
 
@@ -9,10 +11,21 @@ from kgan.losses.base import LOSSES, AdversarialLoss, LossPair
 MIXINGS = ("softmax", "mean", "max")
 
 
-def _member_losses(loss, real_scores, fake_scores):
-    """Returns each member's loss, `(members,)`, over the batches of all replicas."""
-    each = loss.call(loss._flatten(real_scores), loss._flatten(fake_scores))
-    return replicas.mean(ops.mean(each, axis=0))
+def _columns(scores):
+    """Returns each member's scores, `(batch, 1)`."""
+    scores = ops.convert_to_tensor(scores)
+    scores = ops.reshape(scores, (ops.shape(scores)[0], math.prod(scores.shape[1:])))
+    return [scores[:, i : i + 1] for i in range(scores.shape[-1])]
+
+
+def _mix(losses, mixing, sharpness):
+    """Returns the mixture of a list of losses; each is that of the batches of all replicas."""
+    losses = replicas.mean(ops.stack(losses))
+    if mixing == "mean":
+        return ops.mean(losses)
+    if mixing == "max":
+        return ops.max(losses)
+    return ops.sum(ops.softmax(sharpness * losses) * losses)
 
 
 @keras.saving.register_keras_serializable(package="kgan")
@@ -35,10 +48,14 @@ class MixedDiscriminatorLoss(AdversarialLoss):
         super().__init__(**kwargs)
         self.loss = loss
 
-    def __call__(self, real_scores, fake_scores, sample_weight=None):
+    def __call__(self, real_scores, fake_scores, sample_weight=None, **context):
         """Returns the sum over members of their mean losses."""
-        _refuse_weights(sample_weight)
-        return ops.sum(_member_losses(self.loss, real_scores, fake_scores))
+        return sum(self._each(real_scores, fake_scores, sample_weight, **context))
+
+    def _each(self, real_scores, fake_scores, sample_weight, **context):
+        # One by one, since a loss may look at all scores that it is given.
+        pairs = zip(_columns(real_scores), _columns(fake_scores), strict=True)
+        return [self.loss(*pair, sample_weight=sample_weight, **context) for pair in pairs]
 
     def get_config(self):
         """Returns the arguments that make an equal loss."""
@@ -85,27 +102,14 @@ class MixedGeneratorLoss(MixedDiscriminatorLoss):
         self.mixing = mixing
         self.sharpness = sharpness
 
-    def __call__(self, real_scores, fake_scores, sample_weight=None):
+    def __call__(self, real_scores, fake_scores, sample_weight=None, **context):
         """Returns the mixture of the losses against each member."""
-        _refuse_weights(sample_weight)
-        losses = _member_losses(self.loss, real_scores, fake_scores)
-        if self.mixing == "mean":
-            return ops.mean(losses)
-        if self.mixing == "max":
-            return ops.max(losses)
-        return ops.sum(ops.softmax(self.sharpness * losses) * losses)
+        losses = self._each(real_scores, fake_scores, sample_weight, **context)
+        return _mix(losses, self.mixing, self.sharpness)
 
     def get_config(self):
         """Returns the arguments that make an equal loss."""
         return {**super().get_config(), "mixing": self.mixing, "sharpness": self.sharpness}
-
-
-def _refuse_weights(sample_weight):
-    if sample_weight is not None:
-        raise ValueError(
-            "A mixed loss takes no weights of examples, so it does not go with top-k training. "
-            "Received: sample_weight"
-        )
 
 
 @LOSSES.register
@@ -123,7 +127,8 @@ class Mixed(LossPair):
         sharpness: float >= 0, λ of the softmax. Defaults to 1.
 
     Raises:
-        ValueError: if a name is unknown or `sharpness` is below 0.
+        ValueError: if a name is unknown, `sharpness` is below 0, or the members' game needs more
+            than their scores.
 
     Example:
     >>> pair = kgan.losses.Mixed("minimax", mixing="mean")
@@ -134,12 +139,47 @@ class Mixed(LossPair):
 
     def __init__(self, pair="non_saturating", mixing="softmax", sharpness=1.0):
         self.pair = LOSSES.get(pair, LossPair)
+        if self.pair.needs:
+            raise ValueError(
+                "The members' game must be one of scores alone, since scores are all that a "
+                f"committee gives. Received: {pair!r}, which needs {', '.join(self.pair.needs)}"
+            )
         super().__init__(
             MixedDiscriminatorLoss(self.pair.discriminator),
             MixedGeneratorLoss(self.pair.generator, mixing, sharpness),
         )
         self.mixing = mixing
         self.sharpness = sharpness
+
+    def build(self, gan):
+        """Raises ValueError unless the discriminator is a committee.
+
+        Args:
+            gan: `kgan.GAN`.
+        """
+        if not hasattr(gan.discriminator, "members"):
+            raise ValueError(
+                "Mixed is the game against a kgan.backbones.Committee. Received: "
+                f"discriminator={gan.discriminator!r}"
+            )
+
+    def terms(self, real, fake):
+        """Returns both players' losses of one round; see `LossPair.terms`.
+
+        Args:
+            real: dict, the view of the reals.
+            fake: dict, the view of the fakes.
+        """
+        columns = zip(_columns(real["score"]), _columns(fake["score"]), strict=True)
+        terms = [
+            self.pair.terms({**real, "score": real_scores}, {**fake, "score": fake_scores})
+            for real_scores, fake_scores in columns
+        ]
+        generator_losses = [one["generator_loss"] for one in terms]
+        return {
+            "generator_loss": _mix(generator_losses, self.mixing, self.sharpness),
+            "discriminator_loss": sum(one["discriminator_loss"] for one in terms),
+        }
 
     def probability(self, scores):
         """Returns what each member's game calls the probability."""

@@ -81,9 +81,21 @@ def test_multi_hinge_weighs_fakes():
     assert float(pair.terms(fakes, fakes)["generator_loss"]) == 3.0
 
 
-@pytest.mark.parametrize("shape, labels", [((4, 3), np.zeros((4, 2))), ((4, 1), np.zeros(4))])
-@pytest.mark.parametrize("name", ["multi_hinge", "four_term"])
-def test_labels_must_be_classes_and_logits_of_several(name, shape, labels):
-    bad = view(np.zeros(shape), labels)
-    with pytest.raises(ValueError, match=r"needs class labels \(batch,\).*Received: labels"):
-        kgan.losses.get(name).terms(bad, bad)
+@pytest.mark.parametrize(
+    ("name", "condition", "width"),
+    [
+        ("multi_hinge", {"num_classes": 3}, 3),
+        ("four_term", {"num_classes": 3}, 4),
+        ("four_term", {"condition_dim": 3}, 3),
+    ],
+)
+def test_compile_refuses_logits_of_another_width(name, condition, width):
+    """A last class that is not there would be taken for that of the fakes, or the other way."""
+    head = kgan.layers.ClassifierHead(3, num_logits=width)
+    gan = kgan.GAN(
+        kgan.backbones.MLPGenerator(image_shape=(2,), latent_dim=2, units=[4], **condition),
+        kgan.backbones.MLPDiscriminator(image_shape=(2,), units=[4], head=head, **condition),
+        **condition,
+    )
+    with pytest.raises(ValueError, match=f"num_classes.*class_logits of width {width}"):
+        gan.compile(loss=name)

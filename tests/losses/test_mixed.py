@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 import kgan
+from tests import networks
 from tests.conformance import check_docstring
 
 REAL, FAKE = np.random.default_rng(0).normal(size=(2, 6, 3))
@@ -80,8 +81,38 @@ def test_bad_arguments():
         kgan.losses.Mixed(mixing="median")
     with pytest.raises(ValueError, match="Received: -1"):
         kgan.losses.Mixed(sharpness=-1)
-    with pytest.raises(ValueError, match="top-k"):
-        kgan.losses.Mixed().generator(REAL, FAKE, sample_weight=np.ones(6))
+    with pytest.raises(ValueError, match="Received: 'multi_hinge', which needs labels"):
+        kgan.losses.Mixed("multi_hinge")
+
+
+def test_a_committee_is_needed():
+    gan = kgan.GAN(networks.generator(), networks.discriminator())
+    with pytest.raises(ValueError, match="Committee. Received: discriminator="):
+        gan.compile(loss="mixed")
+
+
+def test_members_do_not_mix_in_losses_of_the_whole_batch():
+    """A relativistic average is one of a member's scores, not of all members'."""
+    pair = kgan.losses.get("relativistic_average")
+    alone = [float(pair.discriminator(REAL[:, [i]], FAKE[:, [i]])) for i in range(3)]
+    mixed = kgan.losses.Mixed("relativistic_average")
+    np.testing.assert_allclose(mixed.discriminator(REAL, FAKE), sum(alone), rtol=1e-6)
+    terms = mixed.terms({"score": REAL}, {"score": FAKE})
+    np.testing.assert_allclose(terms["discriminator_loss"], sum(alone), rtol=1e-6)
+
+
+def test_label_noise_and_weights_reach_the_members():
+    seed = keras.random.SeedGenerator(0)
+    pair = kgan.losses.Mixed(kgan.losses.NonSaturating(real_flip_probability=0.4), "mean")
+    fake = {"score": FAKE, "weights": np.eye(6)[0] * 6}
+    plain, noisy = (
+        pair.terms({"score": REAL}, fake),
+        pair.terms({"score": REAL, "seed": seed}, fake),
+    )
+    for terms in (plain, noisy):
+        expected = np.mean(softplus(-FAKE[0]))
+        np.testing.assert_allclose(terms["generator_loss"], expected, rtol=1e-6)
+    assert float(noisy["discriminator_loss"]) != float(plain["discriminator_loss"])
 
 
 @pytest.mark.parametrize(
