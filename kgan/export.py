@@ -20,6 +20,7 @@ import numpy as np
 import tensorflow as tf
 from absl import app, flags
 
+from kgan import batches
 from kgan.files import atomic_path
 from kgan.grid import CHANNELS
 from kgan.quiet import quiet_absl
@@ -172,7 +173,7 @@ def _signatures(gan):
     def image(latent, label):
         inputs = {"latent": latent}
         if label is not None:
-            inputs["label"] = gan._check_labels(label)
+            inputs["label"] = batches.check_labels(label, gan.num_classes, gan.condition_dim)
         return _to_unit_range(gan, gan(_model_inputs(gan, inputs)))
 
     def draw(seed, count, label):

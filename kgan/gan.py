@@ -5,13 +5,12 @@ import math
 import random
 
 import keras
-import numpy as np
 import tensorflow as tf
 from keras import ops
 
 from kgan import augment as augmentations
+from kgan import batches, losses, precision, replicas
 from kgan import dynamics as dynamics_room
-from kgan import losses, precision, replicas
 from kgan import penalties as penalties_room
 from kgan.quiet import quiet_start
 from kgan.round import Round
@@ -621,56 +620,10 @@ class GAN(keras.Model):
         images, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
         if weights is not None:
             raise ValueError("A GAN takes no sample weights. Received: sample_weight in the data")
-        self._check_images(images)
-        if not self.is_conditional:
-            return ops.cast(images, "float32"), None
-        return ops.cast(images, "float32"), self._check_labels(labels)
-
-    def _check_images(self, images):
-        dtype = keras.backend.standardize_dtype(images.dtype)
-        if not keras.backend.is_float_dtype(dtype):
-            raise ValueError(
-                "Images must be floats in [-1, 1]; kgan.data.load gives them, or scale 8-bit "
-                f"images with `images / 127.5 - 1`. Received: dtype {dtype}"
-            )
-        if len(images.shape) != len(self.image_shape) + 1 or any(
-            have is not None and want is not None and have != want
-            for have, want in zip(images.shape[1:], self.image_shape, strict=True)
-        ):
-            raise ValueError(
-                f"The generator makes samples of shape {self.image_shape}, so the data must have "
-                f"shape {('batch', *self.image_shape)}. Received: {tuple(images.shape)}"
-            )
-
-    def _check_labels(self, labels):
-        if labels is None:
-            raise ValueError(
-                "A conditional GAN needs a label for each image: a dataset of (images, labels), "
-                "or fit(images, labels). Received: images only"
-            )
-        labels = ops.convert_to_tensor(labels)
-        if self.condition_dim is not None:
-            if len(labels.shape) != 2 or labels.shape[1] not in (None, self.condition_dim):
-                raise ValueError(
-                    f"Labels must have shape (batch, condition_dim={self.condition_dim}). "
-                    f"Received: {tuple(labels.shape)}"
-                )
-            return ops.cast(labels, "float32")
-        if len(labels.shape) == 2 and labels.shape[1] == 1:
-            labels = labels[:, 0]
-        if len(labels.shape) != 1:
-            raise ValueError(
-                "Labels must be class numbers of shape (batch,), not one-hot vectors. "
-                f"Received: {tuple(labels.shape)}"
-            )
-        labels = ops.cast(labels, "int32")
-        message = f"Labels must lie in [0, num_classes={self.num_classes})."
-        in_range = tf.debugging.Assert(
-            tf.reduce_all((labels >= 0) & (labels < self.num_classes)), [message, labels]
-        )
-        # Eager execution has raised by now and returns None.
-        with tf.control_dependencies([] if in_range is None else [in_range]):
-            return tf.identity(labels)
+        batches.check_images(images, self.image_shape)
+        if self.is_conditional:
+            labels = batches.check_labels(labels, self.num_classes, self.condition_dim)
+        return ops.cast(images, "float32"), labels if self.is_conditional else None
 
     # --- Logs -----------------------------------------------------------------------------------
 
@@ -760,42 +713,9 @@ class GAN(keras.Model):
             raise ValueError(f"n must be an int of 1 or more. Received: {n!r}")
         seed = random.randint(0, 2**31 - 1) if seed is None else int(seed)
         latents = ops.convert_to_numpy(self._draw_latents(n, seed))
-        inputs = self._inputs(latents, self._labels_for(n, labels, seed))
+        labels = batches.labels_for(n, labels, seed, self.num_classes, self.condition_dim)
+        inputs = self._inputs(latents, labels)
         return self.predict(inputs, batch_size=batch_size, verbose=0)
-
-    def _labels_for(self, n, labels, seed):
-        """Returns one label for each of `n` samples, as an array, or None without condition."""
-        if not self.is_conditional:
-            if labels is not None:
-                raise ValueError(
-                    "This GAN is unconditional (num_classes=None), so generate takes no labels. "
-                    f"Received: labels={labels!r}"
-                )
-            return None
-        if self.condition_dim is not None:
-            return self._vectors_for(n, labels)
-        if labels is None:
-            labels = keras.random.randint((n,), 0, self.num_classes, seed=seed)
-        labels = ops.convert_to_numpy(labels)
-        if labels.shape not in ((), (n,)) or labels.dtype.kind not in "iu":
-            raise ValueError(
-                f"labels must be one class number, or {n} of them. Received: {labels.dtype} "
-                f"of shape {labels.shape}"
-            )
-        outside = labels[(labels < 0) | (labels >= self.num_classes)]
-        if outside.size:
-            raise ValueError(
-                f"Labels must lie in [0, num_classes={self.num_classes}). Received: {outside[0]}"
-            )
-        return np.broadcast_to(labels, (n,)).astype("int32")
-
-    def _vectors_for(self, n, labels):
-        if labels is None or np.shape(labels)[-1:] != (self.condition_dim,):
-            raise ValueError(
-                f"generate needs labels of shape ({n}, condition_dim={self.condition_dim}). "
-                f"Received: {None if labels is None else np.shape(labels)}"
-            )
-        return np.broadcast_to(labels, (n, self.condition_dim)).astype("float32")
 
     # --- Saving ---------------------------------------------------------------------------------
 

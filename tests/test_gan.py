@@ -645,7 +645,7 @@ def test_uniform_latents_stay_in_their_range():
 
 def test_conditional_generate_draws_all_classes_unless_told():
     gan = make_gan(num_classes=3)
-    drawn = gan._labels_for(300, None, seed=1)
+    drawn = kgan.batches.labels_for(300, None, 1, gan.num_classes, gan.condition_dim)
     assert np.bincount(drawn, minlength=3).min() > 60
     assert gan.generate(4, labels=[0, 1, 2, 0], seed=1).shape == (4, 2)
 
