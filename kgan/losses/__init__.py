@@ -1,7 +1,7 @@
 """What each player wants: losses of `(real_scores, fake_scores)`, and the pairs made of them."""
 
-from kgan.losses.auxiliary import AUXILIARY_LOSSES, AuxiliaryLoss, BatchLoss
-from kgan.losses.base import LOSSES, AdversarialLoss, LossPair
+from kgan.losses.auxiliary import AUXILIARY_LOSSES, AuxiliaryLoss
+from kgan.losses.base import LOSSES, AdversarialLoss, BatchLoss, LossPair
 from kgan.losses.batches import (
     ChiSquareDistance,
     ChiSquareDistanceLoss,

@@ -1,6 +1,5 @@
 """What auxiliary losses have in common: terms that a game may add to its players' losses."""
 
-import keras
 from keras import ops
 
 from kgan import replicas
@@ -8,54 +7,6 @@ from kgan.component import Component
 from kgan.registry import Registry
 
 AUXILIARY_LOSSES = Registry("auxiliary loss")
-
-
-class BatchLoss(keras.losses.Loss):
-    """Base of a loss of what is known of one batch, or of two.
-
-    A subclass writes `call`, which receives floats in float32 and integers as int32, and returns
-    the loss of each example, `(batch,)`, or one scalar where it is a statistic of the batch.
-
-    The result is the mean over *this replica's* examples, as with `kgan.losses.AdversarialLoss`:
-    kgan's train step divides by the number of replicas once, for all terms alike.
-
-    Args:
-        reduction: str or None, `"sum_over_batch_size"`, `"sum"` or `None` (a loss an example).
-            Defaults to `"sum_over_batch_size"`.
-        name: str, defaults to the class name in snake case.
-        dtype: dtype of the computation. Defaults to Keras's floatx.
-
-    Example:
-    >>> loss = kgan.losses.ClassificationLoss()
-    >>> round(float(loss(np.array([0, 1]), np.zeros((2, 2)))), 4)  # log 2
-    0.6931
-    """
-
-    def __call__(self, *inputs, sample_weight=None):
-        """Returns the reduced loss, weighting each example if told."""
-        losses = self.call(*map(self._cast, inputs))
-        if sample_weight is not None:
-            losses = self._weigh(losses, sample_weight)
-        if self.reduction in (None, "none"):
-            return losses
-        return ops.sum(losses) if self.reduction == "sum" else ops.mean(losses)
-
-    def _cast(self, x):
-        x = ops.convert_to_tensor(x)
-        is_float = keras.backend.is_float_dtype(keras.backend.standardize_dtype(x.dtype))
-        return ops.cast(x, self.dtype if is_float else "int32")
-
-    def _weigh(self, losses, sample_weight):
-        if len(losses.shape) == 0:
-            raise ValueError(
-                f"{type(self).__name__} is one number for the whole batch, so it takes no "
-                f"sample_weight. Received: {sample_weight!r}"
-            )
-        return losses * ops.reshape(ops.cast(sample_weight, losses.dtype), (-1,))
-
-    def call(self, *inputs):
-        """Returns the loss of each example, or one scalar of the whole batch."""
-        raise NotImplementedError(f"{type(self).__name__} must implement call().")
 
 
 class AuxiliaryLoss(Component):
@@ -147,15 +98,12 @@ def check_widths(asker, gan, widths):
         gan: `kgan.GAN`, the game.
         widths: dict of str to int, the last axis of each output.
     """
-    labels = keras.Input((), dtype="int32") if gan.num_classes is not None else None
-    if gan.condition_dim is not None:
-        labels = keras.Input((gan.condition_dim,))
-    view = gan.view(keras.Input(gan.image_shape), labels)
     for name, width in widths.items():
-        if tuple(view[name].shape) != (None, width):
+        shape = gan.output_shapes[name]
+        if shape != (None, width):
             raise ValueError(
                 f"{type(asker).__name__} needs a discriminator whose {name!r} has the shape "
-                f"{('batch', width)}. Received: {('batch', *view[name].shape[1:])}"
+                f"{('batch', width)}. Received: {('batch', *shape[1:])}"
             )
 
 

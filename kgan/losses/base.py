@@ -8,17 +8,64 @@ from kgan.registry import Registry
 LOSSES = Registry("loss")
 
 
-class AdversarialLoss(keras.losses.Loss):
+class BatchLoss(keras.losses.Loss):
+    """Base of a loss of what is known of one batch, or of two.
+
+    A subclass writes `call`, which receives floats in float32 and integers as int32, and returns
+    the loss of each example, `(batch,)`, or one scalar where it is a statistic of the batch.
+
+    The result is the mean over *this replica's* examples. Keras's own losses also divide by the
+    number of replicas, which would leave penalties and other plain terms with a different scale:
+    kgan's train step divides once, for all terms alike.
+
+    Args:
+        reduction: str or None, `"sum_over_batch_size"`, `"sum"` or `None` (a loss an example).
+            Defaults to `"sum_over_batch_size"`.
+        name: str, defaults to the class name in snake case.
+        dtype: dtype of the computation. Defaults to Keras's floatx.
+
+    Example:
+    >>> loss = kgan.losses.ClassificationLoss()
+    >>> round(float(loss(np.array([0, 1]), np.zeros((2, 2)))), 4)  # log 2
+    0.6931
+    """
+
+    def __call__(self, *inputs, sample_weight=None):
+        """Returns the reduced loss, weighting each example if told."""
+        return self._reduce(self.call(*map(self._cast, inputs)), sample_weight)
+
+    def _reduce(self, losses, sample_weight):
+        if sample_weight is not None:
+            losses = self._weigh(losses, sample_weight)
+        if self.reduction in (None, "none"):
+            return losses
+        return ops.sum(losses) if self.reduction == "sum" else ops.mean(losses)
+
+    def _cast(self, x):
+        x = ops.convert_to_tensor(x)
+        is_float = keras.backend.is_float_dtype(keras.backend.standardize_dtype(x.dtype))
+        return ops.cast(x, self.dtype if is_float else "int32")
+
+    def _weigh(self, losses, sample_weight):
+        if len(losses.shape) == 0:
+            raise ValueError(
+                f"{type(self).__name__} is one number for the whole batch, so it takes no "
+                f"sample_weight. Received: {sample_weight!r}"
+            )
+        return losses * ops.reshape(ops.cast(sample_weight, losses.dtype), (-1,))
+
+    def call(self, *inputs):
+        """Returns the loss of each example, or one scalar of the whole batch."""
+        raise NotImplementedError(f"{type(self).__name__} must implement call().")
+
+
+class AdversarialLoss(BatchLoss):
     """Base of one player's loss, called as `loss(real_scores, fake_scores)`.
 
     A subclass writes `call`, which receives scores of shape `(batch, positions)` in float32 and
     returns a loss for each of them. Scores may come as `(batch,)`, `(batch, 1)` or a patch map
     `(batch, height, width, 1)`; an example's loss is the mean over its positions. What else a
     loss looks at (labels, …) it takes by name.
-
-    The result is the mean over *this replica's* examples. Keras's own losses also divide by the
-    number of replicas, which would leave penalties and other plain terms with a different scale:
-    kgan's train step divides once, for all terms alike.
 
     Args:
         reduction: str or None, `"sum_over_batch_size"`, `"sum"` or `None` (a loss an example).
@@ -36,11 +83,7 @@ class AdversarialLoss(keras.losses.Loss):
         """Returns the reduced loss, weighting each example if told."""
         real_scores, fake_scores = self._flatten(real_scores), self._flatten(fake_scores)
         losses = ops.mean(self.call(real_scores, fake_scores, **context), axis=-1)
-        if sample_weight is not None:
-            losses = losses * ops.reshape(ops.cast(sample_weight, losses.dtype), (-1,))
-        if self.reduction in (None, "none"):
-            return losses
-        return ops.sum(losses) if self.reduction == "sum" else ops.mean(losses)
+        return self._reduce(losses, sample_weight)
 
     def _flatten(self, scores):
         scores = ops.convert_to_tensor(scores)

@@ -6,13 +6,13 @@ from keras import ops
 from kgan.losses.auxiliary import (
     AUXILIARY_LOSSES,
     AuxiliaryLoss,
-    BatchLoss,
     batch_mean,
     check_layers,
     flat,
     unit_rows,
     whole_batch,
 )
+from kgan.losses.base import BatchLoss
 
 
 @keras.saving.register_keras_serializable(package="kgan")

@@ -6,11 +6,11 @@ from keras import ops
 from kgan.losses.auxiliary import (
     AUXILIARY_LOSSES,
     AuxiliaryLoss,
-    BatchLoss,
     check_class_numbers,
     unit_rows,
     whole_batch,
 )
+from kgan.losses.base import BatchLoss
 
 # The logit of what takes no part in a softmax.
 _LEFT_OUT = -1e9

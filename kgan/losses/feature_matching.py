@@ -6,10 +6,10 @@ from keras import ops
 from kgan.losses.auxiliary import (
     AUXILIARY_LOSSES,
     AuxiliaryLoss,
-    BatchLoss,
     batch_mean,
     check_layers,
 )
+from kgan.losses.base import BatchLoss
 
 
 @keras.saving.register_keras_serializable(package="kgan")

@@ -6,7 +6,8 @@ import keras
 from keras import ops
 
 from kgan.layers.checks import check_positive_int, check_sizes
-from kgan.losses.auxiliary import AUXILIARY_LOSSES, AuxiliaryLoss, BatchLoss, check_widths
+from kgan.losses.auxiliary import AUXILIARY_LOSSES, AuxiliaryLoss, check_widths
+from kgan.losses.base import BatchLoss
 
 
 @keras.saving.register_keras_serializable(package="kgan")
