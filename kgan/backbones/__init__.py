@@ -4,6 +4,7 @@ from kgan.backbones.backbone import Backbone
 from kgan.backbones.committee import Committee
 from kgan.backbones.dcgan import DCGANDiscriminator, DCGANGenerator
 from kgan.backbones.mlp import MLPDiscriminator, MLPGenerator
+from kgan.backbones.progressive import ProgressiveDiscriminator, ProgressiveGenerator
 
 __all__ = [
     "Backbone",
@@ -12,4 +13,6 @@ __all__ = [
     "DCGANGenerator",
     "MLPDiscriminator",
     "MLPGenerator",
+    "ProgressiveDiscriminator",
+    "ProgressiveGenerator",
 ]

@@ -2,11 +2,12 @@
 
 from kgan.dynamics.balance import Balance
 from kgan.dynamics.base import DYNAMICS, Dynamics
+from kgan.dynamics.growth import Growth
 from kgan.dynamics.history import HistoryPool
 from kgan.dynamics.slow_member import SlowMember
 from kgan.dynamics.top_k import TopK
 
-__all__ = ["Balance", "Dynamics", "HistoryPool", "SlowMember", "TopK", "get", "names"]
+__all__ = ["Balance", "Dynamics", "Growth", "HistoryPool", "SlowMember", "TopK", "get", "names"]
 
 
 def names():
