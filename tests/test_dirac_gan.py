@@ -8,13 +8,13 @@ the product of both players' steps of alternating ones, with learning rate h and
     J = [[0, f'], [−f', −γ]], with the eigenvalues −γ/2 ± sqrt(γ²/4 − f'²),
 
 where f' is the loss's slope at score 0 (1/2 of logits, 1 of Wasserstein scores) and γ the pull of
-the regulariser on ψ. Training converges if and only if all eigenvalues λ of the step lie inside
-the unit circle, and then at the rate log |λ| a step.
+the regulariser on ψ. Where all eigenvalues λ of the step lie inside the unit circle, training
+converges at the rate log |λ| a step; where one lies outside, it leaves the equilibrium.
 
 | Method | The paper's verdict | What is asserted of the trained (θ, ψ) |
 | --- | --- | --- |
 | minimax, non-saturating, WGAN; simultaneous | diverge | both λ; it grows by sqrt(1 + h² f'²) |
-| the same; alternating, 1 or 5 critic steps | circle | both λ; on one ellipse for 2,000 steps |
+| the same; alternating, 1 or 5 critic steps | circle: λ of size 1 | both λ; on one ellipse, 2,000 steps |
 | WGAN with clipped weights | does not converge | the map; circles at the limit |
 | WGAN-GP | does not converge | the map; leaves a ball; circles, or stops at a wrong θ |
 | DRAGAN | does not converge | the map; leaves a ball; circles |
