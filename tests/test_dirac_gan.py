@@ -14,7 +14,7 @@ converges at the rate log |λ| a step; where one lies outside, it leaves the equ
 | Method | The paper's verdict | What is asserted of the trained (θ, ψ) |
 | --- | --- | --- |
 | minimax, non-saturating, WGAN; simultaneous | diverge | both λ; it grows by sqrt(1 + h² f'²) |
-| the same; alternating, 1 or 5 critic steps | circle: λ of size 1 | both λ; on one ellipse, 2,000 steps |
+| the same; alternating, 1 or 5 critic steps | circle | both λ, size 1; one ellipse, 2,000 steps |
 | WGAN with clipped weights | does not converge | the map; circles at the limit |
 | WGAN-GP | does not converge | the map; leaves a ball; circles, or stops at a wrong θ |
 | DRAGAN | does not converge | the map; leaves a ball; circles |
