@@ -6,6 +6,8 @@ import re
 import numpy as np
 import pytest
 
+import kgan
+
 ROOT = pathlib.Path(__file__).parents[1]
 BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
 
@@ -22,13 +24,21 @@ def test_the_code_of_the_readme_runs(tmp_path, monkeypatch):
     assert (tmp_path / "export" / "1" / "saved_model.pb").exists()
 
     kgan, keras = names["kgan"], names["keras"]
-    gan = names["LeastSquaresGAN"](
+    assert type(names["gan"].loss) is kgan.losses.Hinge
+    gan = names["ThinDigits"](
         kgan.backbones.MLPGenerator((2,), latent_dim=4, units=[8]),
         kgan.backbones.MLPDiscriminator((2,), units=[8]),
     )
     gan.compile(keras.optimizers.Adam(), keras.optimizers.Adam())
     logs = gan.fit(np.zeros((32, 2), "float32"), verbose=0).history
     assert np.isfinite(logs["generator_loss"]).all()
+
+
+def test_the_readme_lists_every_name():
+    text = (ROOT / "README.md").read_text()
+    rooms = kgan.losses, kgan.penalties, kgan.augment, kgan.dynamics
+    names = [*kgan.losses.auxiliary_names(), *(name for room in rooms for name in room.names())]
+    assert [name for name in names if f"`{name}`" not in text] == []
 
 
 def test_links_of_the_documents_lead_somewhere():
