@@ -265,6 +265,8 @@ class Training:
             "training": f"{self.steps:,} steps, {epochs:g} epochs of {self.steps_per_epoch:,}",
             "run": self.folder.path,
         }
+        if self.game:
+            lines["game"] = ", ".join(_game_words(self.flags)) + "; the rest is the recipe's"
         _print_lines(lines)
 
     def _say_how_to_resume(self, gan, received):
@@ -325,6 +327,14 @@ def _game(flags):
         if flags[flag]:
             game[argument] = [get(text) for text in flags[flag] if text != "none"]
     return game
+
+
+def _game_words(flags):
+    """Yields what the flags replace in the game, as they were given."""
+    for name in options.GROUPS["Game"]:
+        if flags[name]:
+            value = flags[name]
+            yield f"{name}={' + '.join(value) if isinstance(value, list) else value}"
 
 
 def _print_lines(lines):

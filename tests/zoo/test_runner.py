@@ -133,6 +133,31 @@ def test_flags_replace_the_game(tmp_path):
     train(out, "--resume", "--noexport")
 
 
+def test_a_dry_run_shows_the_game(tmp_path, capsys):
+    train(tmp_path / "run", "--dry_run", "--loss=hinge", "--penalty=r1:10", "--penalty=r2")
+    shown = capsys.readouterr().out
+    assert "game  loss=hinge, penalty=r1:10 + r2; the rest is the recipe's" in shown
+    train(tmp_path / "run", "--dry_run")
+    assert "recipe's" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--loss=hing", "Did you mean 'hinge'.*Received: 'hing'"),
+        ("--penalty=r3:10", "Unknown penalty.*Received: 'r3'"),
+        ("--penalty=r1:-1", "above 0. Received: -1"),
+        ("--augment=difaugment", "Did you mean 'diff_augment'"),
+        ("--dynamics=top_k:7", "final_fraction.*Received: 7"),
+        ("--auxiliary_loss=auxiliary_classifier", "needs .*labels"),
+    ],
+)
+def test_a_bad_game_leaves_no_run(tmp_path, flag, message):
+    with pytest.raises(ValueError, match=message):
+        train(tmp_path / "run", flag)
+    assert not (tmp_path / "run" / "config.json").exists()
+
+
 def test_several_discriminator_steps_take_as_many_images(tmp_path):
     train(tmp_path / "run", "--steps=2", "--discriminator_steps=3", "--noexport")
     gan = kgan.load_gan(tmp_path / "run")
