@@ -1,5 +1,6 @@
 """The flags that all zoo programs share, by subject."""
 
+import re
 import textwrap
 
 from absl import flags
@@ -10,102 +11,121 @@ FREE_ON_RESUME = ("data_dir", "export", "sample_every_epochs", "checkpoint_every
 CALL_ONLY = ("out", "resume", "overwrite", "dry_run")
 
 
-def _define(values):
-    """Defines the flags and returns their names by subject, in the order of `--help`."""
-    at = {"flag_values": values}
+VALUES = flags.FlagValues()
+_AT = {"flag_values": VALUES}
+_POSITIVE = {"lower_bound": 1, **_AT}
+
+
+def _define_data():
     flags.DEFINE_string(
         "dataset",
         "digits",
         "Images to learn: digits (comes with the package), a TensorFlow Datasets name such as "
         "mnist, or a folder of images or of class folders.",
-        **at,
+        **_AT,
     )
     flags.DEFINE_string(
-        "data_dir", None, "Where TensorFlow Datasets keeps its data; also TFDS_DATA_DIR.", **at
+        "data_dir", None, "Where TensorFlow Datasets keeps its data; also TFDS_DATA_DIR.", **_AT
     )
     flags.DEFINE_string(
-        "image_size", None, "64, or HEIGHTxWIDTH such as 32x48, in pixels; else the recipe's.", **at
+        "image_size",
+        None,
+        "64, or HEIGHTxWIDTH such as 32x48, in pixels; else the recipe's.",
+        **_AT,
     )
-    flags.DEFINE_integer("channels", None, "1 (grey) to 4 (RGBA); else the data's own.", **at)
-    flags.DEFINE_bool("horizontal_flip", False, "Mirror half of the images.", **at)
+    flags.DEFINE_integer("channels", None, "1 (grey) to 4 (RGBA); else the data's own.", **_AT)
+    flags.DEFINE_bool("horizontal_flip", False, "Mirror half of the images.", **_AT)
     flags.DEFINE_string(
         "data_augment",
         None,
         "Other random changes of the images, with commas between them: random_crop, rand_augment, "
         "vertical_flip. The generator learns to draw what they do.",
-        **at,
+        **_AT,
     )
-    flags.DEFINE_bool("conditional", False, "Train a conditional GAN on the data's labels.", **at)
+    flags.DEFINE_bool("conditional", False, "Train a conditional GAN on the data's labels.", **_AT)
+    return "dataset data_dir image_size channels horizontal_flip data_augment conditional".split()
 
-    positive = {"lower_bound": 1, **at}
-    flags.DEFINE_integer("batch_size", None, "Images an update; else the recipe's.", **positive)
-    flags.DEFINE_integer("epochs", None, "Passes over the data; else the recipe's.", **positive)
-    flags.DEFINE_integer("steps", None, "Generator updates, instead of epochs.", **positive)
-    flags.DEFINE_float("generator_learning_rate", None, "Else the recipe's.", **at)
-    flags.DEFINE_float("discriminator_learning_rate", None, "Else the recipe's.", **at)
-    flags.DEFINE_integer("seed", 0, "Of weights, latents and the order of the data.", **at)
 
-    several = "; may be given several times, and none takes away the recipe's."
+def _define_training():
+    flags.DEFINE_integer("batch_size", None, "Images an update; else the recipe's.", **_POSITIVE)
+    flags.DEFINE_integer("epochs", None, "Passes over the data; else the recipe's.", **_POSITIVE)
+    flags.DEFINE_integer("steps", None, "Generator updates, instead of epochs.", **_POSITIVE)
+    flags.DEFINE_float("generator_learning_rate", None, "Else the recipe's.", **_AT)
+    flags.DEFINE_float("discriminator_learning_rate", None, "Else the recipe's.", **_AT)
+    flags.DEFINE_integer("seed", 0, "Of weights, latents and the order of the data.", **_AT)
+    rates = ["generator_learning_rate", "discriminator_learning_rate"]
+    return ["batch_size", "epochs", "steps", *rates, "seed"]
+
+
+def _define_game():
+    several = "; may be given several times; none takes away the recipe's."
     flags.DEFINE_string(
-        "loss", None, "Such as hinge or least_squares:a=-1,b=1,c=0; else the recipe's.", **at
+        "loss", None, "Such as hinge or least_squares:a=-1,b=1,c=0; else the recipe's.", **_AT
     )
-    flags.DEFINE_multi_string("auxiliary_loss", None, "Such as feature_matching:10" + several, **at)
-    flags.DEFINE_multi_string("penalty", None, "Such as r1:10 or r1:10,every=16" + several, **at)
+    flags.DEFINE_multi_string(
+        "auxiliary_loss", None, "Such as pull_away:0.1,layers=features" + several, **_AT
+    )
+    flags.DEFINE_multi_string("penalty", None, "Such as r1:10 or r1:10,every=16" + several, **_AT)
     flags.DEFINE_multi_string(
         "augment",
         None,
-        "What the discriminator sees reals and fakes "
-        "through, such as diff_augment or ada" + several,
-        **at,
+        "What the discriminator sees reals and fakes through, such as diff_augment or ada"
+        + several,
+        **_AT,
     )
-    flags.DEFINE_multi_string("dynamics", None, "Such as top_k or history_pool:500" + several, **at)
-    flags.DEFINE_enum("updates", None, ["simultaneous", "alternating"], "Else the recipe's.", **at)
+    flags.DEFINE_multi_string(
+        "dynamics", None, "Such as top_k or history_pool:500" + several, **_AT
+    )
+    flags.DEFINE_enum("updates", None, ["simultaneous", "alternating"], "Else the recipe's.", **_AT)
     flags.DEFINE_integer(
         "discriminator_steps",
         None,
         "Discriminator updates a generator update; else the recipe's.",
-        **positive,
+        **_POSITIVE,
     )
+    return "loss auxiliary_loss penalty augment dynamics updates discriminator_steps".split()
 
+
+def _define_machine():
     flags.DEFINE_enum(
-        "mixed_precision", "none", ["none", "bfloat16", "float16"], "Type of computation.", **at
+        "mixed_precision", "none", ["none", "bfloat16", "float16"], "Type of computation.", **_AT
     )
     flags.DEFINE_enum(
-        "jit_compile", "auto", ["auto", "true", "false"], "XLA; auto is on a GPU or TPU only.", **at
+        "jit_compile",
+        "auto",
+        ["auto", "true", "false"],
+        "XLA; auto is on a GPU or TPU only.",
+        **_AT,
     )
     flags.DEFINE_enum(
-        "strategy", "none", ["none", "mirrored"], "mirrored uses all GPUs of this machine.", **at
+        "strategy", "none", ["none", "mirrored"], "mirrored uses all GPUs of this machine.", **_AT
     )
     flags.DEFINE_bool(
-        "deterministic", True, "The same seed makes the same weights; can be slower on GPU.", **at
+        "deterministic", True, "The same seed makes the same weights; can be slower on GPU.", **_AT
     )
-
-    flags.DEFINE_string("out", None, "Folder of the run; else runs/MODULE_DATASET.", **at)
-    flags.DEFINE_bool("resume", False, "Go on from the last checkpoint in --out.", **at)
-    flags.DEFINE_bool("overwrite", False, "Delete the run that --out holds.", **at)
-    flags.DEFINE_bool("dry_run", False, "Show the configuration and stop.", **at)
-    flags.DEFINE_bool("export", True, "Write a SavedModel at the end.", **at)
-    flags.DEFINE_integer("sample_every_epochs", 1, "How often to draw.", **positive)
-    flags.DEFINE_integer("checkpoint_every_epochs", 1, "How often to save.", **positive)
-    return {
-        "Data": (
-            "dataset data_dir image_size channels horizontal_flip data_augment conditional"
-        ).split(),
-        "Training": (
-            "batch_size epochs steps generator_learning_rate discriminator_learning_rate seed"
-        ).split(),
-        "Game": (
-            "loss auxiliary_loss penalty augment dynamics updates discriminator_steps"
-        ).split(),
-        "Machine": "mixed_precision jit_compile strategy deterministic".split(),
-        "Run": (
-            "out resume overwrite dry_run export sample_every_epochs checkpoint_every_epochs"
-        ).split(),
-    }
+    return "mixed_precision jit_compile strategy deterministic".split()
 
 
-VALUES = flags.FlagValues()
-GROUPS = _define(VALUES)
+def _define_run():
+    flags.DEFINE_string("out", None, "Folder of the run; else runs/MODULE_DATASET.", **_AT)
+    flags.DEFINE_bool("resume", False, "Go on from the last checkpoint in --out.", **_AT)
+    flags.DEFINE_bool("overwrite", False, "Delete the run that --out holds.", **_AT)
+    flags.DEFINE_bool("dry_run", False, "Show the configuration and stop.", **_AT)
+    flags.DEFINE_bool("export", True, "Write a SavedModel at the end.", **_AT)
+    flags.DEFINE_integer("sample_every_epochs", 1, "How often to draw.", **_POSITIVE)
+    flags.DEFINE_integer("checkpoint_every_epochs", 1, "How often to save.", **_POSITIVE)
+    every = ["sample_every_epochs", "checkpoint_every_epochs"]
+    return ["out", "resume", "overwrite", "dry_run", "export", *every]
+
+
+# The flags' names by subject, in the order of `--help`.
+GROUPS = {
+    "Data": _define_data(),
+    "Training": _define_training(),
+    "Game": _define_game(),
+    "Machine": _define_machine(),
+    "Run": _define_run(),
+}
 
 
 def parse(argv):
@@ -148,6 +168,15 @@ def help_text():
             default = "" if flag.default is None else f" Default: {shown}."
             lines.append(f"  {usage}")
             lines += textwrap.wrap(
-                flag.help + default, 92, initial_indent=" " * 6, subsequent_indent=" " * 6
+                _own_words(flag.help) + default,
+                92,
+                initial_indent=" " * 6,
+                subsequent_indent=" " * 6,
             )
     return "\n".join(lines)
+
+
+def _own_words(text):
+    """Returns a flag's help without what absl adds to it."""
+    text = re.sub(r"^<[^>]*>: ", "", text)
+    return re.sub(r";\s+repeat this option to specify a list of values$", "", text)
