@@ -45,7 +45,6 @@ class Growing(keras.layers.Layer):
         super().__init__(**kwargs)
         self.widths = check_sizes("widths", widths)
         self.num_stages = len(self.widths)
-        self.activation = keras.layers.LeakyReLU(LEAK, dtype=self.dtype_policy)
 
     def build(self, input_shape):
         """Creates the weight that says how far the layer has grown."""
@@ -152,6 +151,8 @@ class GrowingSynthesis(Growing):
     def build(self, input_shape):
         """Creates the weights of all stages."""
         super().build(input_shape)
+        for layer in (self.activation, self.normalization, self.double, *self.enlarge):
+            layer.build(input_shape)
         batch, height, width, channels = input_shape
         if channels != self.widths[0]:
             raise ValueError(
@@ -233,6 +234,7 @@ class GrowingAnalysis(Growing):
 
     def __init__(self, widths, **kwargs):
         super().__init__(widths, **kwargs)
+        self.activation = keras.layers.LeakyReLU(LEAK, dtype=self.dtype_policy)
         later = list(zip(self.widths[1:], self.widths[:-1], strict=True))
         self.first = [_convolution(own, dtype=self.dtype_policy) for own, _ in later]
         self.second = [_convolution(below, dtype=self.dtype_policy) for _, below in later]
@@ -243,6 +245,7 @@ class GrowingAnalysis(Growing):
     def build(self, input_shape):
         """Creates the weights of all stages."""
         super().build(input_shape)
+        self.activation.build(input_shape)
         batch, height, width, channels = input_shape
         factor = 2 ** (self.num_stages - 1)
         if height % factor or width % factor:
