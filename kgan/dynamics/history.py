@@ -42,10 +42,11 @@ class HistoryPool(Dynamics):
     def build(self, gan):
         """Makes an empty pool of this game's images and labels."""
         self.images = self.add_variable((self.size, *gan.image_shape))
-        self.filled = self.add_variable(dtype="int32")
+        # Not int32, whose variables TensorFlow keeps on the host, where XLA on a GPU cannot go.
+        self.filled = self.add_variable(dtype="int64")
         self.labels = None
         if gan.num_classes is not None:
-            self.labels = self.add_variable((self.size,), dtype="int32")
+            self.labels = self.add_variable((self.size,), dtype="int64")
         elif gan.condition_dim is not None:
             self.labels = self.add_variable((self.size, gan.condition_dim))
 
@@ -58,23 +59,25 @@ class HistoryPool(Dynamics):
         images = _choose(is_old, ops.take(self.images, places, axis=0), fake_images)
         if labels is None:
             return images, None
-        return images, _choose(is_old, ops.take(self.labels, places, axis=0), labels)
+        old_labels = ops.cast(ops.take(self.labels, places, axis=0), labels.dtype)
+        return images, _choose(is_old, old_labels, labels)
 
     def after_update(self, round):
         """Lets half a batch of new fakes take places in the pool."""
         images = replicas.gather(round.fake["images"])
         count = ops.minimum((ops.shape(images)[0] + 1) // 2, self.size)
+        filled = ops.cast(self.filled, "int32")
         # A block of neighbours: all places differ, and each is as likely as any other.
         anywhere = ops.cast(keras.random.uniform((), seed=round.seed) * self.size, "int32")
-        start = ops.where(self.filled < self.size, self.filled, anywhere)
+        start = ops.where(filled < self.size, filled, anywhere)
         places = ((start + ops.arange(count, dtype="int32")) % self.size)[:, None]
         self.images.assign(
             ops.scatter_update(self.images, places, ops.stop_gradient(images[:count]))
         )
         if self.labels is not None:
-            labels = replicas.gather(round.fake["labels"])
+            labels = ops.cast(replicas.gather(round.fake["labels"]), self.labels.dtype)
             self.labels.assign(ops.scatter_update(self.labels, places, labels[:count]))
-        self.filled.assign(ops.minimum(self.filled + count, self.size))
+        self.filled.assign(ops.cast(ops.minimum(filled + count, self.size), "int64"))
 
     def get_config(self):
         """Returns the arguments that make an equal pool."""
