@@ -54,7 +54,8 @@ class Setting:
     """One row of the table, and what of it is published.
 
     `unit` is what the networks see as 1, in units of the grid. `penalties` makes them for a
-    factor: that between the networks' unit and the data's.
+    factor: that between the networks' unit and the data's. `decays` lets the learning rate fall
+    to 0, linearly over the steps.
     """
 
     title: str
@@ -64,6 +65,7 @@ class Setting:
     penalties: Callable = lambda factor: []
     optimizer: Callable = lambda rate: keras.optimizers.Adam(rate, beta_1=0.5, beta_2=0.999)
     learning_rate: float = 1e-3
+    decays: bool = False
     batch_size: int = 256
     discriminator_steps: int = 1
     units: tuple = (128, 128, 128)
@@ -102,22 +104,24 @@ METHODS = {
     ),
     "wgan_gp": Setting(
         "WGAN-GP",
-        "Gulrajani et al.'s 25 Gaussians, but width 128 for 512, batch 128 for 256, rate x 20",
+        "Gulrajani et al. 2017, 25 Gaussians; width 128 for 512, batch 128 for 256, rate x 20 to 0",
         loss="wasserstein",
-        steps=10_000,
+        steps=12_500,
         penalties=lambda factor: [GradientPenalty(0.1 / factor**2, target=factor)],
         optimizer=adam(0.5, 0.9),
         learning_rate=2e-3,
+        decays=True,
         batch_size=128,
         discriminator_steps=5,
         unit=DEVIATION_OF_GRID,
     ),
     "hinge_sn": Setting(
         "hinge + spectral norm",
-        "Miyato et al. 2018, betas of their code; 1 step for 5, batch 256 for 64, rate x 5",
+        "Miyato et al. 2018, decay and betas of their code; 1 step for 5, batch x 4, rate x 5",
         loss="hinge",
         steps=20_000,
         optimizer=adam(0.0, 0.9),
+        decays=True,
         spectral_norm=True,
     ),
     "rpgan_r1_r2": Setting(
@@ -150,6 +154,7 @@ PUBLISHED = {
         source="igul222/improved_wgan_training, gan_toy.py, whole",
         steps=100_000,
         learning_rate=1e-4,
+        decays=False,
         batch_size=256,
         units=(512, 512, 512),
     ),
@@ -234,6 +239,14 @@ class Deadline(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
+def make_optimizer(setting, steps):
+    """Returns a player's optimizer for this many updates."""
+    rate = setting.learning_rate
+    if setting.decays:
+        rate = keras.optimizers.schedules.PolynomialDecay(rate, steps, end_learning_rate=0.0)
+    return setting.optimizer(rate)
+
+
 def train(setting, seed, deadline):
     """Returns a GAN that has trained under this setting."""
     keras.utils.set_random_seed(seed)
@@ -245,8 +258,10 @@ def train(setting, seed, deadline):
         average_half_life_images=HALF_LIFE_STEPS * batch_size,
     )
     gan.compile(
-        generator_optimizer=setting.optimizer(setting.learning_rate),
-        discriminator_optimizer=setting.optimizer(setting.learning_rate),
+        generator_optimizer=make_optimizer(setting, setting.steps),
+        discriminator_optimizer=make_optimizer(
+            setting, setting.steps * setting.discriminator_steps
+        ),
         loss=setting.loss,
         penalties=setting.penalties(factor),
         updates="alternating",
