@@ -13,7 +13,7 @@ from keras import ops
 from kgan.augment.matrices import combine
 
 # Low-pass of the wavelet sym6: halving what it has doubled changes nothing, and each of both cuts
-# off what the other resolution cannot show (Karras et al. 2020, arXiv 2006.06676, appendix B.2).
+# off what the other resolution cannot show (Karras et al. 2020, arXiv 2006.06676, appendix B).
 LOW_PASS = np.array(
     [
         0.015404109327027373,
@@ -30,7 +30,7 @@ LOW_PASS = np.array(
         -0.007800708325034148,
     ]
 )
-# How far the filter reaches beyond the image at its doubled size.
+# How far the filter reaches to either side at the doubled size.
 REACH = len(LOW_PASS) // 2 - 1
 
 _X, _Y, _ONE = (np.diag(one).astype("float32") for one in np.eye(3))
@@ -88,9 +88,9 @@ def blit(images, inverse):
 def resample(images, inverse):
     """Returns the images under any affine maps.
 
-    They are doubled in size, read there by bilinear interpolation, and halved, with the low-pass
-    of a wavelet each time, so that they are neither blurred nor aliased. This is linear in the
-    images, and so differentiable any number of times.
+    They are mirrored, doubled in size, read there by bilinear interpolation, and halved, with the
+    low-pass of a wavelet each time, so that they are neither blurred nor aliased. This is linear in
+    the images, and so differentiable any number of times.
 
     Args:
         images: float `(batch, height, width, channels)`, height and width of 2 or more.
@@ -101,7 +101,7 @@ def resample(images, inverse):
     # The filter's middle is its sixth number, so that pixel i becomes pixel 2i.
     seen_x, seen_y = (np.arange(-REACH, 2 * n + REACH) / 2 for n in (width, height))
     x, y = _sources(inverse, seen_x, seen_y, width, height)
-    moved = _interpolate(doubled, _doubled_place(y, height), _doubled_place(x, width))
+    moved = _interpolate(doubled, 2 * y % (4 * height - 4), 2 * x % (4 * width - 4))
     return _filter(moved, _halving(height), _halving(width))
 
 
@@ -119,13 +119,6 @@ def _sources(inverse, x, y, width, height):
         ops.unstack(inverse[:, i, :, None, None], 3, axis=1) for i in range(2)
     )
     return xx * x + xy * y + x0 + center_x, yx * x + yy * y + y0 + center_y
-
-
-def _doubled_place(place, n):
-    """Returns a pixel's place in the doubled image, whose pixels beyond the border count too."""
-    place = 2 * place
-    known = (place >= -REACH) & (place <= 2 * n + REACH - 1)
-    return ops.where(known, place, mirror(place, 2 * n - 2)) + REACH
 
 
 def _interpolate(images, y, x):
@@ -147,13 +140,19 @@ def _filter(images, rows, columns):
 
 @functools.cache
 def _doubling(n):
-    """Returns the matrix that doubles a row of n pixels and mirrors it at its ends."""
-    doubling = np.zeros((2 * n + 2 * REACH, n), "float32")
-    for i in range(-len(LOW_PASS), n + len(LOW_PASS)):
+    """Returns the matrix that mirrors a row of n pixels at its ends, and doubles what comes of it.
+
+    Mirrored first, since the filter is not symmetric: the double of a mirrored row is not the
+    mirrored double of a row. It repeats after 2n - 2 pixels, so that one period is all of it.
+    """
+    period = 4 * n - 4
+    doubling = np.zeros((period + 1, n), "float32")
+    for i in range(2 * n - 2):
         for k, weight in enumerate(LOW_PASS):
-            place = 2 * i + k
-            if 0 <= place < len(doubling):
-                doubling[place, int(mirror(i, n - 1))] += np.sqrt(2) * weight
+            place = (2 * i + k - REACH) % period
+            doubling[place, int(mirror(i, n - 1))] += np.sqrt(2) * weight
+    # The first place again, as the neighbour of the last.
+    doubling[-1] = doubling[0]
     return doubling
 
 

@@ -94,14 +94,15 @@ def test_each_image_has_its_own_map():
 # --- Any map ------------------------------------------------------------------------------------
 
 
+MARGIN = 40  # more pixels than the maps below reach beyond the border
+
+
 def convolved_double(row):
-    """A mirrored row with zeros between its pixels, convolved; pixel i is at 2i + REACH."""
-    low_pass, pad = np.sqrt(2) * geometry.LOW_PASS, 12
-    spread = np.zeros(2 * (len(row) + 2 * pad))
-    spread[::2] = np.pad(row, pad, mode="reflect")
-    full = np.convolve(spread, low_pass)
-    first = 2 * pad - geometry.REACH + 5  # the filter's middle is its sixth number
-    return full[first : first + 2 * len(row) + 2 * geometry.REACH]
+    """A row padded by reflection, with zeros between, convolved; pixel i is at 2 (i + MARGIN)."""
+    spread = np.zeros(2 * (len(row) + 2 * MARGIN))
+    spread[::2] = np.pad(row, MARGIN, mode="reflect")
+    # The filter's middle is its sixth number.
+    return np.convolve(spread, np.sqrt(2) * geometry.LOW_PASS)[5 : 5 + len(spread)]
 
 
 def correlated_half(row, n):
@@ -111,12 +112,10 @@ def correlated_half(row, n):
 
 def read(image, place):
     """One bilinear look at an image, place by place; `place` is (row, column) of doubled pixels."""
-    at = []
-    for p, side in zip(place, image.shape, strict=True):
-        n = side // 2 - geometry.REACH
-        inside = -geometry.REACH <= p <= 2 * n + geometry.REACH - 1
-        at.append((p if inside else geometry.mirror(p, 2 * n - 2)) + geometry.REACH)
-    low = [min(int(np.floor(p)), side - 2) for p, side in zip(at, image.shape, strict=True)]
+    at = place + 2 * MARGIN
+    low = np.floor(at).astype(int)
+    # Neither a place that the padding lacks nor one that its end has changed.
+    assert (low >= 12).all() and (low < np.array(image.shape) - 14).all()
     a, b = at[0] - low[0], at[1] - low[1]
     box = image[low[0] : low[0] + 2, low[1] : low[1] + 2]
     return np.array([1 - a, a]) @ box @ np.array([1 - b, b])
@@ -128,9 +127,9 @@ def reference(image, inverse):
     doubled = np.apply_along_axis(convolved_double, 0, image)
     doubled = np.apply_along_axis(convolved_double, 1, doubled)
     center = np.array([(width - 1) / 2, (height - 1) / 2])
-    moved = np.zeros_like(doubled)
-    for row in range(doubled.shape[0]):
-        for column in range(doubled.shape[1]):
+    moved = np.zeros((2 * height + 2 * geometry.REACH, 2 * width + 2 * geometry.REACH))
+    for row in range(moved.shape[0]):
+        for column in range(moved.shape[1]):
             seen = (np.array([column, row]) - geometry.REACH) / 2 - center
             source = (inverse @ [*seen, 1])[:2] + center
             moved[row, column] = read(doubled, 2 * source[::-1])
@@ -153,6 +152,15 @@ def test_resample_equals_the_reference():
         for channel in range(IMAGES.shape[-1]):
             expected = reference(IMAGES[i, :, :, channel].astype("float64"), np.array(inverse[i]))
             np.testing.assert_allclose(moved[i, :, :, channel], expected, atol=3e-5)
+
+
+def test_small_images_are_mirrored_over_and_over():
+    small = IMAGES[:, :2, :3]
+    inverse = some_maps()
+    moved = geometry.resample(small, inverse)
+    for i in range(len(small)):
+        expected = reference(small[i, :, :, 0].astype("float64"), np.array(inverse[i]))
+        np.testing.assert_allclose(moved[i, :, :, 0], expected, atol=3e-5)
 
 
 def test_halving_undoes_doubling():
