@@ -8,10 +8,7 @@ import keras
 from keras import ops
 
 from kgan import replicas
-from kgan.penalties.base import PENALTIES, Penalty, squared_norms
-
-# The transformation of the paper's experiments, and of CR-GAN's before it.
-MAX_SHIFT = 4
+from kgan.penalties.base import PENALTIES, Penalty
 
 
 @PENALTIES.register
@@ -19,15 +16,17 @@ MAX_SHIFT = 4
 class BalancedConsistency(Penalty):
     """bCR: λ_real E[(D(x) − D(T(x)))²] + λ_fake E[(D(G(z)) − D(T(G(z))))²].
 
-    T flips an image to its mirror image with probability 1/2 and shifts it by up to 4 pixels each
-    way, reflecting it at its borders. Zhao et al. 2020, "Improved Consistency Regularization for
-    GANs" (arXiv 2002.04724), algorithm 1. With `weight_fake=0` it is CR-GAN (Zhang et al. 2020,
-    arXiv 1910.12027). A patch map's score is its mean, since T moves the patches.
+    T flips an image to its mirror image with probability 1/2 and shifts it each way by up to 1/8 of
+    the side, rounded and 1 pixel at least (4 pixels at 32), reflecting it at its borders. Zhao et
+    al. 2020, "Improved Consistency Regularization for GANs" (arXiv 2002.04724). With
+    `weight_fake=0` it is CR-GAN (Zhang et al. 2020, arXiv 1910.12027). A patch map's score is its
+    mean, since T moves the patches.
 
     Args:
         weight_real: float > 0, λ_real. Defaults to 10.
         weight_fake: float >= 0, λ_fake. Defaults to 10.
-        every: int >= 1, in which of the discriminator's steps it is computed. Defaults to 1.
+        every: int >= 1, in which of the discriminator's steps it is computed. Defaults to 1. NVlabs'
+            code for StyleGAN2-ADA says that this term must not be lazy.
         name: str, the key in the logs. Defaults to `"balanced_consistency"`.
 
     Raises:
@@ -86,9 +85,9 @@ class LatentConsistency(Penalty):
     """zCR, the discriminator's part: λ_dis E[(D(G(z)) − D(G(z + Δz)))²], Δz ~ N(0, σ²).
 
     Neighbours of a latent score alike, while `LatentDiversity` makes their images differ. Zhao et
-    al. 2020, "Improved Consistency Regularization for GANs" (arXiv 2002.04724), algorithm 2. zCR
-    is `penalties=["latent_consistency", "latent_diversity"]`. ICR adds bCR, and has other
-    constants; see the example.
+    al. 2020, "Improved Consistency Regularization for GANs" (arXiv 2002.04724). zCR is
+    `penalties=["latent_consistency", "latent_diversity"]`. ICR adds bCR, and has other constants;
+    see the example.
 
     Args:
         weight: float > 0, λ_dis. Defaults to 5.
@@ -128,10 +127,10 @@ class LatentConsistency(Penalty):
 @PENALTIES.register
 @keras.saving.register_keras_serializable(package="kgan")
 class LatentDiversity(Penalty):
-    """zCR, the generator's part: −λ_gen E[‖G(z) − G(z + Δz)‖²], Δz ~ N(0, σ²).
+    """zCR, the generator's part: −λ_gen E[(G(z) − G(z + Δz))²], Δz ~ N(0, σ²).
 
-    The norm is over all values of an image. Zhao et al. 2020, "Improved Consistency Regularization
-    for GANs" (arXiv 2002.04724), algorithm 2; see `LatentConsistency`.
+    The mean is over all values of the images too, as the weight expects. Zhao et al. 2020,
+    "Improved Consistency Regularization for GANs" (arXiv 2002.04724); see `LatentConsistency`.
 
     Args:
         weight: float > 0, λ_gen. Defaults to 0.5.
@@ -147,13 +146,12 @@ class LatentDiversity(Penalty):
     >>> round = kgan.Round(
     ...     real={},
     ...     fake={"latents": latents, "images": latents},
-    ...     synthesize=lambda latents: 3 * latents,
+    ...     synthesize=lambda latents: 2 * latents,
     ...     seed=keras.random.SeedGenerator(1),
     ... )
     >>> penalty = kgan.penalties.LatentDiversity(1, stddev=0.5)
-    >>> round_to_half = np.round(2 * float(penalty(round))) / 2
-    >>> float(round_to_half)  # −E[‖3 Δz‖²] = −9 · 2 · 0.5²
-    -4.5
+    >>> float(np.round(penalty(round)))  # −E[(2 Δz)²] = −4 · 0.5²
+    -1.0
     """
 
     needs = ("latents",)
@@ -165,9 +163,9 @@ class LatentDiversity(Penalty):
         self.stddev = stddev
 
     def call(self, round):
-        """Returns −E[‖G(z) − G(z + Δz)‖²]."""
+        """Returns −E[(G(z) − G(z + Δz))²]."""
         images = ops.cast(round.fake["images"], "float32")
-        return -ops.mean(squared_norms(images - _neighbours(round, self.stddev)))
+        return -ops.mean(ops.square(images - _neighbours(round, self.stddev)))
 
     def get_config(self):
         """Returns the arguments that make an equal penalty."""
@@ -198,7 +196,7 @@ def _neighbours(round, stddev):
 
 
 def _flip_and_shift(images, seed):
-    """Flips half of the images, and shifts each by up to 4 pixels each way."""
+    """Flips half of the images, and shifts each by up to 1/8 of its sides."""
     n, height, width, _ = ops.shape(images)
     is_flipped = replicas.uniform((n, 1), seed) < 0.5
     rows = _shifted_indices(height, n, seed)
@@ -211,7 +209,8 @@ def _flip_and_shift(images, seed):
 def _shifted_indices(size, n, seed):
     """Returns which row (or column) of an image comes where, `(n, size)`; borders reflect."""
     # Reflection shows no more than a whole image.
-    limit = ops.cast(ops.minimum(MAX_SHIFT, size - 1), "float32")
+    limit = ops.minimum(ops.maximum((size + 4) // 8, 1), size - 1)
+    limit = ops.cast(limit, "float32")
     shifts = ops.floor(replicas.uniform((n, 1), seed) * (2 * limit + 1)) - limit
     indices = ops.abs(ops.arange(size) + ops.cast(shifts, "int32"))
     return size - 1 - ops.abs(size - 1 - indices)

@@ -1,5 +1,7 @@
 """bCR and zCR against their formulas, and the transformation against NumPy's padding."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ IMAGES = np.random.default_rng(0).uniform(-1, 1, (16, *SHAPE)).astype("float32")
 PENALTIES = {
     "balanced_consistency": lambda **kwargs: kgan.penalties.BalancedConsistency(2.0, 3.0, **kwargs),
     "latent_consistency": lambda **kwargs: kgan.penalties.LatentConsistency(2.0, 0.5, **kwargs),
-    "latent_diversity": lambda **kwargs: kgan.penalties.LatentDiversity(0.02, 0.5, **kwargs),
+    "latent_diversity": lambda **kwargs: kgan.penalties.LatentDiversity(0.6, 0.5, **kwargs),
 }
 
 
@@ -50,7 +52,7 @@ def central_differences(function, x, step=1e-5):
 
 
 def reference(image, is_flipped, down, right):
-    """Pads by reflection and crops."""
+    """Pads by reflection and crops, for shifts of up to 4 pixels."""
     image = image[:, ::-1] if is_flipped else image
     height, width = image.shape[:2]
     padded = np.pad(image, ((4, 4), (4, 4), (0, 0)), mode="reflect")
@@ -58,12 +60,15 @@ def reference(image, is_flipped, down, right):
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
-def test_each_image_is_flipped_and_shifted_in_its_own_way(jit_compile):
-    image = random(9, 10, 2)
-    shifts = range(-4, 5)
+@pytest.mark.parametrize(
+    ("shape", "limits"), [((19, 32), (2, 4)), ((20, 11), (3, 1)), ((5, 4), (1, 1))]
+)
+def test_each_image_is_flipped_and_shifted_in_its_own_way(shape, limits, jit_compile):
+    """By up to the rounded eighth of each side, and by 1 pixel at least."""
+    image = random(*shape, 2)
     known = {
         reference(image, *change).tobytes(): change
-        for change in ((f, d, r) for f in (False, True) for d in shifts for r in shifts)
+        for change in itertools.product((False, True), *(range(-m, m + 1) for m in limits))
     }
     transform = tf.function(_flip_and_shift, jit_compile=jit_compile)
     moved = transform(tf.tile(image[None], (4000, 1, 1, 1)), seed()).numpy()
@@ -71,8 +76,9 @@ def test_each_image_is_flipped_and_shifted_in_its_own_way(jit_compile):
     assert set(changes) == set(known.values())
     flipped, *offsets = np.array(changes).T
     assert abs(flipped.mean() - 0.5) < 0.05
-    for offset in offsets:
-        assert np.abs(np.bincount(offset + 4) / 4000 - 1 / 9).max() < 0.03
+    for offset, limit in zip(offsets, limits, strict=True):
+        shares = np.bincount(offset + limit) / 4000
+        assert np.abs(shares - 1 / (2 * limit + 1)).max() < 0.03
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (2, 3, 1), (4, 5, 2)])
@@ -165,7 +171,7 @@ def test_latent_diversity_value_and_gradient():
     near, far = neighbours(0.5)
 
     def formula(a):
-        return -0.5 * np.mean(np.sum((near @ a - far @ a) ** 2, axis=1))
+        return -0.5 * np.mean((near @ a - far @ a) ** 2)
 
     generator = tf.Variable(a)
     with tf.GradientTape() as tape:
