@@ -114,18 +114,19 @@ class R2(InputGradientPenalty):
 class GradientPenalty(InputGradientPenalty):
     """WGAN-GP: the critic's gradient between reals and fakes has norm 1.
 
-    weight · E[(‖∇D(x̂)‖ − target)²] at x̂ = ε x + (1 − ε) G(z), with one ε ~ U(0, 1) an example;
-    one-sided, weight · E[max(0, ‖∇D(x̂)‖ − target)²], which lets smaller gradients be.
+    weight · E[(‖∇D(x̂)‖ / target − 1)²] at x̂ = ε x + (1 − ε) G(z), with one ε ~ U(0, 1) an
+    example; one-sided, weight · E[max(0, ‖∇D(x̂)‖ / target − 1)²], which lets smaller gradients be.
 
     Gulrajani et al. 2017, "Improved Training of Wasserstein GANs" (arXiv 1704.00028), equation 3;
     one-sided: Petzka et al. 2018, "On the regularization of Wasserstein GANs" (arXiv 1709.08894),
-    equation 8 (WGAN-LP). With `kgan.layers.Pack` in the critic the norm is that of the pack's
+    WGAN-LP. With `kgan.layers.Pack` in the critic the norm is that of the pack's
     score with respect to each single example.
 
     Args:
         weight: float > 0, λ. Defaults to 10.
         one_sided: bool, whether only norms above the target are penalised. Defaults to False.
-        target: float > 0, the norm that is wanted. Defaults to 1.
+        target: float > 0, the norm that is wanted, in units of which the penalty is. Defaults
+            to 1.
         every: int >= 1, in which of the discriminator's steps it is computed. Defaults to 1.
         name: str, the key in the logs. Defaults to `"gradient_penalty"`.
 
@@ -155,8 +156,8 @@ class GradientPenalty(InputGradientPenalty):
         return interpolates(round)
 
     def each(self, squared):
-        """Returns the squared distance of the norm from its target."""
-        excess = safe_sqrt(squared) - self.target
+        """Returns the squared distance of the norm from its target, relative to the target."""
+        excess = safe_sqrt(squared) / self.target - 1
         return ops.square(ops.maximum(excess, 0.0) if self.one_sided else excess)
 
     def get_config(self):
@@ -172,10 +173,11 @@ class ZeroCentered(InputGradientPenalty):
     weight · E[‖∇D(x̂)‖²] at x̂ = ε x + (1 − ε) G(z), with one ε ~ U(0, 1) an example.
 
     Thanh-Tung et al. 2019, "Improving Generalization and Stability of Generative Adversarial
-    Networks" (arXiv 1902.03984), section 5.
+    Networks" (arXiv 1902.03984).
 
     Args:
-        weight: float > 0, λ. Defaults to 10.
+        weight: float > 0, λ. Defaults to 10, as in the authors' code for 2-D data; for images it
+            has 500.
         every: int >= 1, in which of the discriminator's steps it is computed. Defaults to 1.
         name: str, the key in the logs. Defaults to `"zero_centered"`.
 
@@ -210,8 +212,8 @@ class DRAGAN(InputGradientPenalty):
     The points are x̂ = x + α δ with δ = `noise` · std · U(0, 1) for each pixel and α ~ U(0, 1) for
     each example, where std is the standard deviation of all pixels of the batch, over all replicas.
 
-    Kodali et al. 2017, "On Convergence and Stability of GANs" (arXiv 1705.07215), algorithm 1;
-    the points are those of the authors' code.
+    Kodali et al. 2017, "On Convergence and Stability of GANs" (arXiv 1705.07215); the
+    points are those of the authors' code.
 
     Args:
         weight: float > 0, λ. Defaults to 10.
@@ -265,8 +267,8 @@ class WassersteinDivergence(InputGradientPenalty):
 
     The points are x̂ = ε x + (1 − ε) G(z), with one ε ~ U(0, 1) an example.
 
-    Wu et al. 2018, "Wasserstein Divergence for GANs" (arXiv 1712.01026), algorithm 1, with
-    `weight` as its k and `power` as its p. It belongs to the Wasserstein loss.
+    Wu et al. 2018, "Wasserstein Divergence for GANs" (arXiv 1712.01026), with `weight`
+    as its k and `power` as its p. It belongs to the Wasserstein loss.
 
     Args:
         weight: float > 0, k. Defaults to 2.
@@ -314,8 +316,8 @@ class MaxGradient(InputGradientPenalty):
     The points are x̂ = ε x + (1 − ε) G(z), with one ε ~ U(0, 1) an example, and the maximum is over
     the whole batch, of all replicas.
 
-    Zhou et al. 2019, "Lipschitz Generative Adversarial Nets" (arXiv 1902.05687), section 4.5. The
-    authors also keep the steepest points of the steps before; here each step has its own.
+    Zhou et al. 2019, "Lipschitz Generative Adversarial Nets" (arXiv 1902.05687). The authors' code
+    may also keep the steepest points of the steps before; here each step has its own.
 
     Args:
         weight: float > 0, λ. Defaults to 1.

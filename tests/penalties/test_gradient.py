@@ -23,7 +23,12 @@ PENALTIES = {
     "one_sided": (
         penalties.GradientPenalty(3.0, one_sided=True, target=1.5),
         "between",
-        lambda norms: 3 * np.maximum(0, norms - 1.5) ** 2,
+        lambda norms: 3 * np.maximum(0, norms / 1.5 - 1) ** 2,
+    ),
+    "other_target": (
+        penalties.GradientPenalty(3.0, target=0.5),
+        "between",
+        lambda norms: 3 * (norms / 0.5 - 1) ** 2,
     ),
     "zero_centered": (penalties.ZeroCentered(3.0), "between", lambda norms: 3 * norms**2),
     "dragan": (penalties.DRAGAN(3.0), "near", lambda norms: 3 * (norms - 1) ** 2),
