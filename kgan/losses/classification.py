@@ -103,9 +103,9 @@ class AuxiliaryClassifier(AuxiliaryLoss):
 class TwinAuxiliaryClassifier(AuxiliaryClassifier):
     """A twin classifier, of fakes alone, keeps the fakes of a class diverse (TAC-GAN).
 
-    Gong et al. 2019, "Twin Auxiliary Classifiers GAN" (arXiv 1907.02690), section 3. To
-    `AuxiliaryClassifier` come the twin's cross-entropy CE' on fakes, which the discriminator
-    minimises and the generator maximises:
+    Gong et al. 2019, "Twin Auxiliary Classifiers GAN" (arXiv 1907.02690). To `AuxiliaryClassifier`
+    comes the twin's cross-entropy CE' on fakes, which the discriminator minimises and the generator
+    maximises:
 
         discriminator: E[CE(x, y)] + fake_weight · E[CE(G(z, y), y)] + E[CE'(G(z, y), y)]
         generator:     E[CE(G(z, y), y)] - E[CE'(G(z, y), y)]
@@ -115,7 +115,8 @@ class TwinAuxiliaryClassifier(AuxiliaryClassifier):
 
     Args:
         weight: float > 0, the factor of the terms. Defaults to 1.
-        fake_weight: float >= 0, what fakes count in the first classifier's term. Defaults to 1.
+        fake_weight: float >= 0, what fakes count in the first classifier's term. Defaults to 0, as
+            in the authors' code; 1 adds AC-GAN's term on fakes.
         name: str, the last part of the keys in the logs. Defaults to the class name in snake case.
 
     Raises:
@@ -131,6 +132,9 @@ class TwinAuxiliaryClassifier(AuxiliaryClassifier):
     """
 
     needs = ("labels", "class_logits", "twin_logits")
+
+    def __init__(self, weight=1.0, fake_weight=0.0, name=None):
+        super().__init__(weight, fake_weight, name)
 
     def discriminator(self, real, fake):
         """Returns the cross-entropies of both classifiers."""

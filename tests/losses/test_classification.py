@@ -50,8 +50,11 @@ def test_auxiliary_classifier(fake_weight):
     np.testing.assert_allclose(loss.generator(real, fake), on_fake, rtol=1e-6)
 
 
-def test_twin_auxiliary_classifier():
-    arguments = {"weight": 0.5, "fake_weight": 0.25}
+@pytest.mark.parametrize(
+    ("given", "fake_weight"), [({}, 0.0), ({"fake_weight": 0.25}, 0.25)], ids=["default", "given"]
+)
+def test_twin_auxiliary_classifier(given, fake_weight):
+    arguments = {"weight": 0.5, **given}
     run_auxiliary_test(kgan.losses.TwinAuxiliaryClassifier, arguments, BOTH)
     real, fake = view(), {**view((1, 1, 0)), "class_logits": RNG.normal(size=(3, 3))}
     loss = kgan.losses.TwinAuxiliaryClassifier(**arguments)
@@ -59,14 +62,15 @@ def test_twin_auxiliary_classifier():
     on_fake = np.mean(cross_entropy(fake["labels"], fake["class_logits"]))
     twin = np.mean(cross_entropy(fake["labels"], fake["twin_logits"]))
     np.testing.assert_allclose(
-        loss.discriminator(real, fake), on_real + 0.25 * on_fake + twin, rtol=1e-6
+        loss.discriminator(real, fake), on_real + fake_weight * on_fake + twin, rtol=1e-6
     )
     np.testing.assert_allclose(loss.generator(real, fake), on_fake - twin, rtol=1e-5)
 
 
 def test_the_twin_is_the_same_game_backwards():
     """Gong et al.: the discriminator's twin minimises what the generator maximises."""
-    loss, plain = kgan.losses.TwinAuxiliaryClassifier(), kgan.losses.AuxiliaryClassifier()
+    loss = kgan.losses.TwinAuxiliaryClassifier()
+    plain = kgan.losses.AuxiliaryClassifier(fake_weight=0.0)
     twin_of_discriminator = loss.discriminator(view(), view()) - plain.discriminator(view(), view())
     twin_of_generator = loss.generator(view(), view()) - plain.generator(view(), view())
     np.testing.assert_allclose(twin_of_discriminator, -twin_of_generator, rtol=1e-5)
