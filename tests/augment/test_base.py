@@ -175,6 +175,7 @@ def test_trains_and_logs_its_state(name):
     assert len(set(logs["discriminator_loss"])) == 3
 
 
+@pytest.mark.slow
 def test_two_replicas_equal_one(two_replicas):
     one = make_gan([make(name) for name in CASES])
     with two_replicas.scope():
@@ -197,6 +198,7 @@ def test_a_loaded_gan_trains_on_bit_for_bit(name, tmp_path):
     assert max_difference(loaded, uninterrupted) == 0
 
 
+@pytest.mark.slow
 def test_fit_of_all_with_r1_under_xla_equals_eager(fixed_draws):
     gans = [
         make_gan([make(name) for name in CASES], penalties=["r1:1"], **how)

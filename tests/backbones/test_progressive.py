@@ -203,6 +203,7 @@ def test_later_stages_are_not_computed(generator, discriminator, stage):
     assert np.all(np.isnan(discriminator(generator(LATENT))))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_second_derivatives_are_those_of_eager_execution(jit_compile):
     """R1's gradient, through the branches of a graph and under XLA."""

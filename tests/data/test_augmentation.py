@@ -134,6 +134,7 @@ for images, labels in stream.take(2).as_numpy_iterator():
 """
 
 
+@pytest.mark.slow
 def test_another_process_yields_the_same():
     digits = kgan.data.ImageSource.find("digits")
     stream = digits.stream(8, seed=3, horizontal_flip=True, augment=ALL)

@@ -95,6 +95,7 @@ def test_fit_follows_it():
     assert all(np.all(np.isfinite(values)) for values in logs.values())
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_as_if_never_interrupted(tmp_path):
     gan = make_gan()
     fit(gan, epochs=2)
@@ -105,6 +106,7 @@ def test_a_run_goes_on_as_if_never_interrupted(tmp_path):
     np.testing.assert_array_equal(weights(loaded), weights(gan))
 
 
+@pytest.mark.slow
 def test_two_replicas_equal_one(two_replicas):
     # Adam would turn rounding errors of gradients near zero into whole steps.
     one = make_gan(optimizer=keras.optimizers.SGD)
@@ -117,6 +119,7 @@ def test_two_replicas_equal_one(two_replicas):
         np.testing.assert_allclose(logs[key], values, atol=1e-5, err_msg=key)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [{"jit_compile": True}, {"steps_per_execution": 2}])
 def test_every_way_to_run_follows_it(how):
     plain, other = (make_gan(16, 32, optimizer=keras.optimizers.SGD, **x) for x in ({}, how))
@@ -129,6 +132,7 @@ def test_every_way_to_run_follows_it(how):
     np.testing.assert_allclose(logs["growth_alpha"], [1, 0.75])
 
 
+@pytest.mark.slow
 def test_a_half_grown_generator_is_exported(tmp_path):
     gan = make_gan()
     gan.images_seen.assign(32 + 24)

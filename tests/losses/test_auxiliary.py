@@ -41,6 +41,7 @@ def all_but_one():
     return [make(name) for name in names if name != "discriminative_classifier"]
 
 
+@pytest.mark.slow
 def test_two_replicas_equal_one(two_replicas):
     check_two_replicas(all_but_one(), two_replicas)
 
@@ -50,6 +51,7 @@ def test_two_replicas_of_the_discriminative_classifier_equal_one(two_replicas):
     check_two_replicas(auxiliary, two_replicas, class_logits=2 * networks.NUM_CLASSES)
 
 
+@pytest.mark.slow
 def test_xla_equals_eager():
     check_xla(all_but_one())
 
