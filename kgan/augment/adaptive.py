@@ -137,8 +137,8 @@ class ADA(AdaptiveAugmentation):
 
     Karras et al. 2020, "Training Generative Adversarial Networks with Limited Data"
     (arXiv 2006.06676), sections 2 and 3 and appendix B: the pipeline `bgc` with its strengths, and
-    the heuristic r. Since p stays below 1, the generator does not learn to make augmented
-    images. With N normal and U uniform draws, in this order:
+    the heuristic r. While p is well below 1 (below about 0.8 in the paper), the generator does
+    not learn to make augmented images. With N normal and U uniform draws, in this order:
 
     - `blit`: mirroring left to right, a turn by 0, 90, 180 or 270 degrees, a translation by
       U(-1/8, 1/8) of the side in whole pixels;

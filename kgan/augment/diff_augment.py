@@ -16,7 +16,7 @@ class DiffAugment(Augmentation):
     """Colors, translation and cutout, drawn anew for each example: D(T(x)) and D(T(G(z))).
 
     Zhao et al. 2020, "Differentiable Augmentation for Data-Efficient GAN Training"
-    (arXiv 2006.10738), section 4, with the strengths of the authors' code. In this order:
+    (arXiv 2006.10738), with the strengths of the authors' code. In this order:
 
     - brightness, x + U(-0.5, 0.5); saturation, the distance from the mean of the channels times
       U(0, 2); contrast, the distance from the mean of the image times U(0.5, 1.5);

@@ -14,8 +14,8 @@ class InstanceNoise(Augmentation):
     """Adds N(0, σ²) to every pixel, so that the distributions of reals and fakes overlap.
 
     Sønderby et al. 2016, "Amortised MAP Inference for Image Super-resolution" (arXiv 1610.04490),
-    section 3.2, and Arjovsky and Bottou 2017, "Towards Principled Methods for Training Generative
-    Adversarial Networks" (arXiv 1701.04862), section 3. With a decay, σ falls along a line:
+    and Arjovsky and Bottou 2017, "Towards Principled Methods for Training Generative Adversarial
+    Networks" (arXiv 1701.04862), section 3. With a decay, σ falls along a line:
     σ = stddev · max(0, 1 - images seen / decay_images). It works on samples of any shape.
 
     The logs show σ as `…_stddev`.

@@ -26,8 +26,9 @@ class Growth(Dynamics):
 
     Args:
         images_per_stage: int >= 1, images at each resolution before the next begins. Defaults to
-            600,000.
-        fade_images: int >= 1, images while a stage fades in. Defaults to 600,000.
+            600,000, the authors' code's; the paper's CelebA-HQ run has 800,000.
+        fade_images: int >= 1, images while a stage fades in. Defaults to 600,000, the authors'
+            code's; the paper's CelebA-HQ run has 800,000.
         name: str, the prefix of its logs: the resolution (the height that the latest stage that
             has begun makes, in pixels) and alpha (how far it is faded in, from 0 to 1). Defaults
             to `"growth"`.

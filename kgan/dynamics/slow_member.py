@@ -13,7 +13,7 @@ class SlowMember(Dynamics):
 
     Where the main discriminator tells all fakes for sure, its gradients vanish; a slower one still
     gives the generator some. Durugkar et al. 2016, "Generative Multi-Adversarial Networks"
-    (arXiv 1611.01673), have discriminators of different strength for this. How the generator
+    (arXiv 1611.01673), have several discriminators. How the generator
     weighs their losses is the business of `kgan.losses.Mixed`.
 
     Args:

@@ -13,14 +13,14 @@ class TopK(Dynamics):
     """Lets the generator learn only from the fakes that the discriminator finds best.
 
     Sinha et al. 2020, "Top-k Training of GANs: Improving GAN Performance by Throwing Away Bad
-    Samples" (arXiv 2002.06224), section 3. The share of the batch that counts begins at 1 and
+    Samples" (arXiv 2002.06224). The share of the batch that counts begins at 1 and
     falls exponentially, by the factor `decay` every `decay_images` images, down to
     `final_fraction`. The best are those of the whole batch, over all replicas.
 
     Args:
         final_fraction: float in (0, 1], the smallest share, the paper's ν / batch size. Defaults
             to 0.5.
-        decay: float in (0, 1), the paper's γ. Defaults to 0.99.
+        decay: float in (0, 1), by which the share is multiplied. Defaults to 0.99.
         decay_images: int > 0, in how many images the share falls by `decay`; an epoch in the
             paper. Defaults to 50,000.
         name: str, the prefix of its log, the share. Defaults to `"top_k"`.

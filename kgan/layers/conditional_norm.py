@@ -48,8 +48,8 @@ class ConditionalBatchNormalization(keras.layers.Layer):
 
     Reference:
         [de Vries et al., 2017, Modulating early visual processing by
-        language](https://arxiv.org/abs/1707.00683), section 3, whose scales are 1 plus a predicted
-        difference too; [Miyato & Koyama, 2018, cGANs with Projection
+        language](https://arxiv.org/abs/1707.00683), whose scales are 1 plus a predicted difference
+        too; [Miyato & Koyama, 2018, cGANs with Projection
         Discriminator](https://arxiv.org/abs/1802.05637), for its use in generators.
     """
 

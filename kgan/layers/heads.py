@@ -204,7 +204,8 @@ class MultiHingeHead(LinearHead):
     {'score': (3, 1), 'class_logits': (3, 11)}
 
     Reference:
-        [Kavalerov et al., 2019, cGANs with Multi-Hinge Loss](https://arxiv.org/abs/1912.04216)
+        [Kavalerov et al., 2019, cGANs with Multi-Hinge Loss](https://arxiv.org/abs/1912.04216v1),
+        version 1
     """
 
     def __init__(self, num_classes, kernel_initializer="glorot_uniform", **kwargs):

@@ -43,7 +43,7 @@ class MinibatchStandardDeviation(keras.layers.Layer):
     [[1.0, 1.0], [3.0, 1.0], [1.0, 1.0], [3.0, 1.0]]
 
     Reference:
-        [Karras et al., 2017, Progressive Growing of GANs for Improved Quality, Stability, and
+        [Karras et al., 2018, Progressive Growing of GANs for Improved Quality, Stability, and
         Variation](https://arxiv.org/abs/1710.10196), section 3; NVlabs/stylegan2 for
         `num_features`
     """

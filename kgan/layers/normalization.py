@@ -33,7 +33,7 @@ class PixelNormalization(keras.layers.Layer):
     [[1.0, 1.0, 1.0]]
 
     Reference:
-        [Karras et al., 2017, Progressive Growing of GANs for Improved Quality, Stability, and
+        [Karras et al., 2018, Progressive Growing of GANs for Improved Quality, Stability, and
         Variation](https://arxiv.org/abs/1710.10196), section 4.2
     """
 

@@ -88,10 +88,9 @@ class SpectralNormalization(Reparametrization):
     r"""Divides a layer's kernel by its largest singular value, estimated by power iteration.
 
     `W_SN = W / sigma(W)`, `sigma = u^T W v`, with `v = normalize(W^T u)` and `u = normalize(W v)`
-    once a call: equations (8), (20) and (21) of the paper. Gradients go through `sigma` with `u`
-    and `v` constant, equation (10): `keras.layers.SpectralNormalization` overwrites the kernel
-    with `W_SN` instead, so that its gradient lacks the term of `sigma` and its kernel forgets its
-    scale.
+    once a call. Gradients go through `sigma` with `u` and `v` constant:
+    `keras.layers.SpectralNormalization` overwrites the kernel with `W_SN` instead, so that its
+    gradient lacks the term of `sigma` and its kernel forgets its scale.
 
     `W` has one row for each output channel of the layer (or unit, or dimension of an embedding)
     and one column for each place and input that it is summed over. Only calls

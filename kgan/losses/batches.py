@@ -62,8 +62,8 @@ class ChiSquareDistanceLoss(BatchLoss):
     """The chi-square distance of pairs of histograms with d bins: Σ (p - q)² / (p + q) / d.
 
     Puzicha et al. 1997, "Non-parametric Similarity Measures for Unsupervised Texture Segmentation
-    and Image Retrieval", as histograms are compared in general. Bins that are empty in both add 0.
-    Called as `loss(y_true, y_pred)` on two batches of equal shape.
+    and Image Retrieval", twice their statistic with the mean histogram, over d. Bins that are empty
+    in both add 0. Called as `loss(y_true, y_pred)` on two batches of equal shape.
 
     Entries should not be negative; the denominator of those that are is |p| + |q|, so that the
     loss stays finite.

@@ -88,7 +88,7 @@ class DataToDataLoss(BatchLoss):
     """The data-to-data cross-entropy D2D-CE: near the own class, far from images of others.
 
     Kang et al. 2021, "Rebooting ACGAN: Auxiliary Classifier GANs with Stable Training" (arXiv
-    2111.01118), equation 6. With unit embeddings f, the unit proxy v of the image's class, the
+    2111.01118). With unit embeddings f, the unit proxy v of the image's class, the
     temperature τ, [·]₋ = min(·, 0) and [·]₊ = max(·, 0), an image's loss is
 
         -log( exp([fᵢᵀvᵢ - m_p]₋/τ) / (exp([fᵢᵀvᵢ - m_p]₋/τ) + Σⱼ exp([fᵢᵀfⱼ - m_n]₊/τ)) )
@@ -98,9 +98,9 @@ class DataToDataLoss(BatchLoss):
     length 1 here.
 
     Args:
-        temperature: float > 0, τ. Defaults to 0.5.
+        temperature: float > 0, τ. Defaults to 0.5, the authors' for CIFAR.
         positive_margin: float in [-1, 1], m_p, the cosine with the own class that is enough.
-            Defaults to 0.98.
+            Defaults to 0.98, the authors' for CIFAR.
         negative_margin: float in [-1, 1], m_n, the cosine with images of other classes that is
             allowed. Defaults to 0.02: the authors' code takes 1 - m_p.
         **kwargs: `name`, `reduction`, `dtype` of `BatchLoss`.
@@ -183,7 +183,7 @@ class _Contrastive(AuxiliaryLoss):
 class ContrastiveConditional(_Contrastive):
     """The discriminator brings reals of a class together, the generator fakes (2C, ContraGAN).
 
-    Kang and Park 2020 (arXiv 2006.12681), equation 8 and algorithm 1: the discriminator minimises
+    Kang and Park 2020 (arXiv 2006.12681), equation 8: the discriminator minimises
     `ContrastiveConditionalLoss` over the reals of the whole batch (of all replicas), the generator
     over the fakes. The discriminator returns `"embedding"` and `"proxy"`, as
     `kgan.layers.ContrastiveHead` does.
@@ -219,16 +219,16 @@ class ContrastiveConditional(_Contrastive):
 class DataToData(_Contrastive):
     """Reals, and in the generator's turn fakes, keep away from other classes (D2D-CE, ReACGAN).
 
-    Kang et al. 2021 (arXiv 2111.01118), equation 6: the discriminator minimises `DataToDataLoss`
+    Kang et al. 2021 (arXiv 2111.01118): the discriminator minimises `DataToDataLoss`
     over the reals of the whole batch (of all replicas), the generator over the fakes. The
     discriminator returns `"embedding"` and `"proxy"`, as `kgan.layers.ContrastiveHead` does.
 
     Args:
         weight: float > 0, the factor of the terms. Defaults to 1; the authors use their
             temperature (0.5 on CIFAR-10).
-        temperature: float > 0. Defaults to 0.5.
+        temperature: float > 0. Defaults to 0.5, the authors' for CIFAR.
         positive_margin: float in [-1, 1], the cosine with the own class that is enough. Defaults
-            to 0.98.
+            to 0.98, the authors' for CIFAR.
         negative_margin: float in [-1, 1], the cosine with images of other classes that is
             allowed. Defaults to 0.02.
         name: str, the last part of the keys in the logs. Defaults to the class name in snake case.

@@ -59,8 +59,7 @@ class EnergyBased(LossPair):
     `WassersteinGeneratorLoss` in terms of scores.
 
     Args:
-        margin: float > 0, the energy that the discriminator wants fakes to have. The paper uses 10
-            for MNIST, 20 for CelebA and 80 for LSUN. Defaults to 10.
+        margin: float > 0, the energy that the discriminator wants fakes to have. Defaults to 10.
 
     Raises:
         ValueError: if `margin` is not above 0.

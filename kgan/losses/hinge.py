@@ -61,7 +61,7 @@ class MultiHingeDiscriminatorLoss(AdversarialLoss):
     E[max(0, 1 - C_y(x) + C_¬y(x))] + E[max(0, 1 - C_fake(G(z)) + C_¬fake(G(z)))], where C are
     K + 1 class logits, the last of them for fakes, and C_¬k is the highest of all but the k-th
     (Crammer and Singer's multi-class hinge). Kavalerov, Czaja and Chellappa 2019, "cGANs with
-    Multi-Hinge Loss" (arXiv 1912.04216).
+    Multi-Hinge Loss" (arXiv 1912.04216, version 1).
 
     It is called as `loss(real_class_logits, fake_class_logits, labels=labels)`, with logits of
     shape `(batch, K + 1)` and the int labels `(batch,)` of the reals.
@@ -91,7 +91,8 @@ class MultiHingeGeneratorLoss(AdversarialLoss):
 
     E[max(0, 1 - C_y(G(z, y)) + C_¬y(G(z, y)))]: what the discriminator wants of reals, over all
     K + 1 classes. Kavalerov, Czaja and Chellappa 2019, "cGANs with Multi-Hinge Loss" (arXiv
-    1912.04216), which adds feature matching to it.
+    1912.04216, version 1). The authors' code trains the generator on L1 feature matching, of weight
+    1, plus 0.05 times this loss; `kgan.losses.L1Distance(layers=…)` is that feature matching.
 
     It is called as `loss(real_class_logits, fake_class_logits, labels=labels)`.
 
@@ -118,9 +119,10 @@ class MultiHingeGeneratorLoss(AdversarialLoss):
 class MultiHinge(LossPair):
     """The hinge game over K classes and a further one for fakes, in place of real or fake.
 
-    Kavalerov, Czaja and Chellappa 2019, "cGANs with Multi-Hinge Loss" (arXiv 1912.04216). It needs
-    a conditional game with class labels and a discriminator that returns `"class_logits"` of
-    shape `(batch, K + 1)`, fakes last, beside its `"score"`, which this loss only logs.
+    Kavalerov, Czaja and Chellappa 2019, "cGANs with Multi-Hinge Loss" (arXiv 1912.04216, version
+    1); see `MultiHingeGeneratorLoss` for what the authors' generator minimises besides. It needs a
+    conditional game with class labels and a discriminator that returns `"class_logits"` of shape
+    `(batch, K + 1)`, fakes last, beside its `"score"`, which this loss only logs.
 
     Example:
     >>> pair = kgan.losses.get("multi_hinge")

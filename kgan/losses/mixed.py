@@ -32,7 +32,7 @@ def _mix(losses, mixing, sharpness):
 class MixedDiscriminatorLoss(AdversarialLoss):
     """The sum of the members' losses: each sees its own alone, since they share no weights.
 
-    Durugkar et al. 2016, "Generative Multi-Adversarial Networks" (arXiv 1611.01673), section 3.
+    Durugkar et al. 2016, "Generative Multi-Adversarial Networks" (arXiv 1611.01673).
 
     Args:
         loss: `AdversarialLoss`, what a member alone minimises.
@@ -73,9 +73,8 @@ class MixedGeneratorLoss(MixedDiscriminatorLoss):
     """What the generator minimises against several members: Σ wᵢ Lᵢ.
 
     Lᵢ is its loss against member i. The weights are wᵢ = exp(λ Lᵢ) / Σ exp(λ Lⱼ) for `"softmax"`
-    (Durugkar et al. 2016, section 4.1, with `sharpness` as λ), equal for `"mean"`, and all on the
-    largest loss, the member that is hardest to fool, for `"max"` (section 3.1): softmax with λ = 0
-    and λ = ∞.
+    (Durugkar et al. 2016, with `sharpness` as λ), equal for `"mean"`, and all on the largest loss,
+    the member that is hardest to fool, for `"max"`: softmax with λ = 0 and λ = ∞.
 
     Args:
         loss: `AdversarialLoss`, what the generator minimises against one member.

@@ -83,8 +83,9 @@ class RelativisticAverageDiscriminatorLoss(AdversarialLoss):
     """Reals should score above the average fake, fakes below the average real.
 
     -E[log sigmoid(D(x) - E D(G(z)))] - E[log(1 - sigmoid(D(G(z)) - E D(x)))], Jolicoeur-Martineau
-    2018, "The relativistic discriminator" (arXiv 1807.00734), RaSGAN in section 4.2. The averages
-    run over the batches of all replicas and over the positions of patch maps.
+    2018, "The relativistic discriminator" (arXiv 1807.00734), RaSGAN; the authors' code has
+    half of both. The averages run over the batches of all replicas and over the positions of patch
+    maps.
 
     Example:
     >>> loss = kgan.losses.RelativisticAverageDiscriminatorLoss()
@@ -103,7 +104,8 @@ class RelativisticAverageGeneratorLoss(AdversarialLoss):
     """Fakes should score above the average real, and reals below the average fake.
 
     -E[log sigmoid(D(G(z)) - E D(x))] - E[log(1 - sigmoid(D(x) - E D(G(z))))], Jolicoeur-Martineau
-    2018, "The relativistic discriminator" (arXiv 1807.00734), RaSGAN in section 4.2.
+    2018, "The relativistic discriminator" (arXiv 1807.00734), RaSGAN; the authors' code has
+    half of both.
 
     Example:
     >>> loss = kgan.losses.RelativisticAverageGeneratorLoss()
@@ -145,8 +147,9 @@ class RelativisticAverageLeastSquaresDiscriminatorLoss(AdversarialLoss):
     """Reals should score 1 above the average fake, fakes 1 below the average real.
 
     E[(D(x) - E D(G(z)) - 1)²] + E[(D(G(z)) - E D(x) + 1)²], Jolicoeur-Martineau 2018, "The
-    relativistic discriminator" (arXiv 1807.00734), RaLSGAN in the appendix. The averages run over
-    the batches of all replicas and over the positions of patch maps.
+    relativistic discriminator" (arXiv 1807.00734), RaLSGAN in the appendix; the authors' code has
+    half of both. The averages run over the batches of all replicas and over the positions of patch
+    maps.
 
     Example:
     >>> loss = kgan.losses.RelativisticAverageLeastSquaresDiscriminatorLoss()
@@ -165,7 +168,8 @@ class RelativisticAverageLeastSquaresGeneratorLoss(AdversarialLoss):
     """Fakes should score 1 above the average real, and reals 1 below the average fake.
 
     E[(D(G(z)) - E D(x) - 1)²] + E[(D(x) - E D(G(z)) + 1)²], Jolicoeur-Martineau 2018, "The
-    relativistic discriminator" (arXiv 1807.00734), RaLSGAN in the appendix.
+    relativistic discriminator" (arXiv 1807.00734), RaLSGAN in the appendix; the authors' code has
+    half of both.
 
     Example:
     >>> loss = kgan.losses.RelativisticAverageLeastSquaresGeneratorLoss()
@@ -209,8 +213,9 @@ class RelativisticAverageHingeDiscriminatorLoss(AdversarialLoss):
     """Reals should score 1 or more above the average fake, fakes as much below the average real.
 
     E[max(0, 1 - D(x) + E D(G(z)))] + E[max(0, 1 + D(G(z)) - E D(x))], Jolicoeur-Martineau 2018,
-    "The relativistic discriminator" (arXiv 1807.00734), RaHingeGAN in the appendix. The averages
-    run over the batches of all replicas and over the positions of patch maps.
+    "The relativistic discriminator" (arXiv 1807.00734), RaHingeGAN in the appendix; the authors'
+    code has half of both. The averages run over the batches of all replicas and over the positions
+    of patch maps.
 
     Example:
     >>> loss = kgan.losses.RelativisticAverageHingeDiscriminatorLoss()
@@ -229,7 +234,8 @@ class RelativisticAverageHingeGeneratorLoss(AdversarialLoss):
     """Fakes should score 1 or more above the average real, reals as much below the average fake.
 
     E[max(0, 1 - D(G(z)) + E D(x))] + E[max(0, 1 + D(x) - E D(G(z)))], Jolicoeur-Martineau 2018,
-    "The relativistic discriminator" (arXiv 1807.00734), RaHingeGAN in the appendix.
+    "The relativistic discriminator" (arXiv 1807.00734), RaHingeGAN in the appendix; the authors'
+    code has half of both.
 
     Example:
     >>> loss = kgan.losses.RelativisticAverageHingeGeneratorLoss()

@@ -25,8 +25,8 @@ class BalancedConsistency(Penalty):
     Args:
         weight_real: float > 0, λ_real. Defaults to 10.
         weight_fake: float >= 0, λ_fake. Defaults to 10.
-        every: int >= 1, in which of the discriminator's steps it is computed. Defaults to 1. NVlabs'
-            code for StyleGAN2-ADA says that this term must not be lazy.
+        every: int >= 1, in which of the discriminator's steps it is computed. Defaults to 1. The
+            code of StyleGAN2-ADA says that this term must not be lazy.
         name: str, the key in the logs. Defaults to `"balanced_consistency"`.
 
     Raises:

@@ -125,8 +125,7 @@ class GradientPenalty(InputGradientPenalty):
     Args:
         weight: float > 0, λ. Defaults to 10.
         one_sided: bool, whether only norms above the target are penalised. Defaults to False.
-        target: float > 0, the norm that is wanted, in units of which the penalty is. Defaults
-            to 1.
+        target: float > 0, the norm that is wanted, and the penalty's unit. Defaults to 1.
         every: int >= 1, in which of the discriminator's steps it is computed. Defaults to 1.
         name: str, the key in the logs. Defaults to `"gradient_penalty"`.
 
