@@ -3,6 +3,7 @@
 import functools
 import math
 import random
+import warnings
 
 import keras
 import tensorflow as tf
@@ -12,12 +13,23 @@ from kgan import augment as augmentations
 from kgan import batches, losses, precision, replicas
 from kgan import dynamics as dynamics_room
 from kgan import penalties as penalties_room
+from kgan.layers.pack import Pack
 from kgan.quiet import quiet_start
 from kgan.round import Round
 
-_CONDITIONAL_HINT = " Labels come with GAN(num_classes=…) or GAN(condition_dim=…)."
 UPDATES = ("simultaneous", "alternating")
 LATENT_DISTRIBUTIONS = ("normal", "uniform")
+# What `compile` takes beside the loss, each a list of components.
+KINDS = ("auxiliary_losses", "penalties", "augment", "dynamics")
+# Where comes from what a game may lack.
+HINTS = {
+    "labels": " Labels come with GAN(num_classes=…) or GAN(condition_dim=…).",
+    "class_logits": " kgan.layers.ClassifierHead ends a discriminator with class_logits.",
+    "twin_logits": " kgan.layers.TwinClassifierHead ends a discriminator with twin_logits.",
+    "embedding": " kgan.layers.ContrastiveHead ends a discriminator with embedding and proxy.",
+    "categorical_logits": " kgan.layers.CodeHead ends a discriminator with codes.",
+    "continuous_mean": " kgan.layers.CodeHead ends a discriminator with codes.",
+}
 
 
 @keras.saving.register_keras_serializable(package="kgan")
@@ -232,7 +244,7 @@ class GAN(keras.Model):
         _check_compile_arguments(
             updates, discriminator_steps, generator_optimizer, discriminator_optimizer
         )
-        self._compile_arguments = {
+        arguments = {
             "generator_optimizer": keras.optimizers.get(generator_optimizer),
             "discriminator_optimizer": keras.optimizers.get(discriminator_optimizer),
             "loss": losses.get(loss),
@@ -240,13 +252,16 @@ class GAN(keras.Model):
             "penalties": [penalties_room.get(one) for one in _listed(penalties)],
             "augment": [augmentations.get(one) for one in _listed(augment)],
             "dynamics": [dynamics_room.get(one) for one in _listed(dynamics)],
-            "metrics": list(metrics),
+            "metrics": _listed(metrics),
             "updates": updates,
             "discriminator_steps": discriminator_steps,
             "run_eagerly": run_eagerly,
             "steps_per_execution": steps_per_execution,
             "jit_compile": jit_compile,
         }
+        # All that may be refused comes first: a GAN that refuses stays as it was.
+        observed = self._fit_to_game(arguments)
+        self._compile_arguments, self._observed = arguments, observed
         if jit_compile == "auto":
             jit_compile = _has_accelerator() and not run_eagerly
         super().compile(
@@ -255,13 +270,14 @@ class GAN(keras.Model):
             steps_per_execution=steps_per_execution,
             jit_compile=jit_compile,
         )
-        self.loss = self._compile_arguments["loss"]
         self.updates = updates
         self.discriminator_steps = discriminator_steps
+        for name in ("loss", *KINDS):
+            setattr(self, name, arguments[name])
+        self._components = _components(arguments)
         self._compile_optimizers()
-        self._compile_components()
         self._trackers = {name: keras.metrics.Mean(name=name) for name in self._tracked_names()}
-        self._evaluation_metrics = list(metrics)
+        self._evaluation_metrics = arguments["metrics"]
 
     @property
     def compile_arguments(self):
@@ -277,27 +293,37 @@ class GAN(keras.Model):
             setattr(self, f"{player}_optimizer", optimizer)
             optimizer.build(getattr(self, f"{player}_variables"))
 
-    def _compile_components(self):
-        kinds = ("auxiliary_losses", "penalties", "augment", "dynamics")
-        for kind in kinds:
-            setattr(self, kind, self._compile_arguments[kind])
-        self._components = [one for kind in kinds for one in getattr(self, kind)]
-        for asker in (self.loss, *self._components):
+    def _fit_to_game(self, arguments):
+        """Builds the loss and components for this game, and returns what observes its layers.
+
+        Raises:
+            ValueError: if one of them does not fit.
+        """
+        loss, components = arguments["loss"], _components(arguments)
+        _check_names(components)
+        for metric in arguments["metrics"]:
+            if not isinstance(metric, keras.metrics.Metric):
+                raise TypeError(
+                    "metrics must be keras.metrics.Metric objects, called as "
+                    f"update_state(real_images, fake_images). Received: {metric!r}"
+                )
+        for asker in (loss, *components):
             self._check_needs(asker)
-        self.loss.build(self)
-        layers = sorted({name for one in self.auxiliary_losses for name in one.layers})
-        self._observed = _observed(self.discriminator, layers)
-        for component in self._components:
+        layers = sorted({name for one in arguments["auxiliary_losses"] for name in one.layers})
+        observed = _observed(self.discriminator, layers)
+        loss.build(self)
+        for component in components:
             component.variables = []
             component.build(self)
+        return observed
 
     def _check_needs(self, asker):
         missing = [name for name in asker.needs if name not in self.view_names]
         if missing:
+            hints = "".join(hint for name, hint in HINTS.items() if name in missing)
             raise ValueError(
                 f"{type(asker).__name__} needs {', '.join(missing)}, which this game does not "
-                f"give: it gives {', '.join(self.view_names)}."
-                f"{_CONDITIONAL_HINT if 'labels' in missing else ''} Received: {asker!r}"
+                f"give: it gives {', '.join(self.view_names)}.{hints} Received: {asker!r}"
             )
 
     @property
@@ -354,7 +380,7 @@ class GAN(keras.Model):
             Dict of scalars: `generator_loss` and `discriminator_loss`, which the players minimise,
             and what else is worth logging. Under `"round"`, the `kgan.Round` that components with
             a state of their own look at after an update; a game that compiles none may leave it
-            out.
+            out. Augmentation and dynamics act in `play` and `view`.
         """
         round = self.play(real_images, labels, training)
         logs = self.loss.terms(round.real, round.shown)
@@ -525,13 +551,19 @@ class GAN(keras.Model):
         if self.run_eagerly or self.steps_per_execution > 1 or not one_device:
             return
         step = tf.function(
-            self.train_step,
+            # Not the method itself, which TensorFlow would warn of as traced again for each GAN.
+            functools.partial(self.train_step),
             reduce_retracing=True,
             jit_compile=self.jit_compile,
             autograph=False,  # as in Keras
         )
-        to_values = functools.partial(keras.tree.map_structure, _value)
-        self.train_function = lambda iterator: step(to_values(next(iterator)))
+
+        def train_function(iterator):
+            data = keras.tree.map_structure(_value, next(iterator))
+            self._check_batch_size(keras.tree.flatten(data)[0].shape[0], self.discriminator_steps)
+            return step(data)
+
+        self.train_function = train_function
 
     def _discriminator_step(self, images, labels):
         with _tape() as tape:
@@ -577,15 +609,35 @@ class GAN(keras.Model):
     def _turns(self, images, labels):
         """Slices the batch into one equal part for each discriminator step."""
         turns = self.discriminator_steps
-        if images.shape[0] is not None and images.shape[0] < turns:
-            raise ValueError(
-                f"discriminator_steps={turns} needs a batch of at least {turns} images, one for "
-                f"each step. Received: a batch of {images.shape[0]}"
-            )
         # Every k-th image: k turns see the same images however many replicas share the batch.
-        end = ops.shape(images)[0] // turns * turns
+        end = self._whole_packs(images, turns)
         parts = [slice(i, end, turns) for i in range(turns)]
         return [(images[part], None if labels is None else labels[part]) for part in parts]
+
+    def _whole_packs(self, images, turns=1):
+        """Returns how many images of a batch make whole packs in each of these turns."""
+        self._check_batch_size(images.shape[0], turns)
+        n, least = ops.shape(images)[0], turns * self._pack
+        if images.shape[0] is not None:
+            return n // least * least
+        message = f"A batch needs at least {least} images, discriminator_steps times the pack's."
+        check = tf.debugging.Assert(n >= least, [message, "Received:", n])
+        with tf.control_dependencies([] if check is None else [check]):
+            return n // least * least
+
+    def _check_batch_size(self, n, turns):
+        if n is not None and n < turns * self._pack:
+            raise ValueError(
+                f"discriminator_steps={turns} needs a batch of at least {turns * self._pack} "
+                f"images, {self._pack} for each step; drop_remainder=True leaves out a last batch "
+                f"that is smaller. Received: a batch of {n}"
+            )
+
+    @property
+    def _pack(self):
+        """How many images the discriminator judges together."""
+        layers = self.discriminator._flatten_layers()
+        return math.prod(layer.size for layer in layers if isinstance(layer, Pack))
 
     def _synchronize_statistics(self):
         """Gives all replicas the same batch-norm statistics: the mean of what each has seen."""
@@ -645,6 +697,8 @@ class GAN(keras.Model):
     def test_step(self, data):
         """Plays one round without learning, and shows the metrics reals and averaged fakes."""
         images, labels = self._unpack(data)
+        end = self._whole_packs(images)
+        images, labels = images[:end], None if labels is None else labels[:end]
         logs, _ = _split(self.compute_losses(images, labels, training=False))
         logs = self._track({**logs, **self._state_logs()}, ops.shape(images)[0])
         if self._evaluation_metrics:
@@ -763,8 +817,16 @@ class GAN(keras.Model):
         super().load_own_variables(weights)
         for name, state in self._states().items():
             # Weights may come from a run that had other components: theirs start anew.
-            if name in store.keys():
-                state.assign(store[name])
+            if name not in store.keys():
+                continue
+            if tuple(store[name].shape) != tuple(state.shape):
+                warnings.warn(
+                    f"{name} is of another size in the file, so it starts anew. Received: "
+                    f"{tuple(store[name].shape)}, expected {tuple(state.shape)}",
+                    stacklevel=2,
+                )
+                continue
+            state.assign(store[name])
 
     def _states(self):
         """Every seed generator's state, and those of the components, by the names they keep."""
@@ -830,32 +892,65 @@ def _value(element):
 
 
 def _listed(components):
-    """Returns a list of what may also be given alone."""
+    """Returns a list of what may also be given alone, or not at all."""
+    if components is None:
+        return []
     return list(components) if isinstance(components, (list, tuple)) else [components]
+
+
+def _components(arguments):
+    """Returns all that `compile` was given beside the loss."""
+    return [component for kind in KINDS for component in arguments[kind]]
+
+
+def _check_names(components):
+    names = [component.name for component in components]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(
+            "Two components share a name, under which they are logged and saved: give one of them "
+            f"another (name=…). Received: {twice}"
+        )
 
 
 def _observed(discriminator, layers):
     """Returns a function of the discriminator's inputs to what it says and what layers compute."""
     if not layers:
         return lambda inputs, training: (discriminator(inputs, training=training), {})
-    known = {layer.name: layer for layer in discriminator.layers}
-    unknown = [name for name in layers if name not in known]
-    inputs = getattr(discriminator, "inputs", None)
-    if unknown or not inputs:
+    functional = getattr(discriminator, "_functional", discriminator)
+    if not isinstance(functional, keras.Model) or not hasattr(functional, "_nodes_by_depth"):
         raise ValueError(
-            "Feature matching needs names of layers of a Functional discriminator, which has "
-            f"{list(known)}. Received: {unknown or layers}"
+            "Features of layers can only be read off a Functional or Sequential discriminator. "
+            f"Received: layers={layers}, discriminator={discriminator!r}"
         )
-    features = {name: known[name].output for name in layers}
-    # A Sequential's own `output` is that of its last call, not of its layers.
-    is_sequential = isinstance(discriminator, keras.Sequential)
-    said = discriminator.outputs[0] if is_sequential else discriminator.output
+    # A layer may stand in several models: what counts is what it computes in this one.
+    nodes = [node for level in functional._nodes_by_depth.values() for node in level]
+    known = {node.operation.name: node.outputs[0] for node in nodes}
+    unknown = [name for name in layers if name not in known]
+    if unknown:
+        raise ValueError(
+            f"The discriminator has the layers {list(known)}. Received: layers={unknown}"
+        )
+    inputs = functional.inputs
+    said = functional.output if isinstance(functional.output, dict) else functional.outputs[0]
+    features = {name: known[name] for name in layers}
     return keras.Model(inputs if len(inputs) > 1 else inputs[0], (said, features))
+
+
+class _MissingRound:
+    """Stands for the round of a game that does not tell it."""
+
+    def __getattr__(self, name):
+        raise ValueError(
+            "A component looks at the round, so compute_losses must return it under 'round', as "
+            f"GAN.play makes it. Received: no 'round', when asked for its {name!r}"
+        )
 
 
 def _split(logs):
     """Returns the scalars of a game's losses, and the round that they came from."""
-    return {name: value for name, value in logs.items() if name != "round"}, logs.get("round")
+    scalars = {name: value for name, value in logs.items() if name != "round"}
+    return scalars, logs.get("round") or _MissingRound()
 
 
 def _float32(x):

@@ -806,6 +806,115 @@ def test_bad_compile_arguments(arguments, message):
         make_gan(compile_kwargs=arguments)
 
 
+def test_a_refused_compile_leaves_the_gan_as_it_was(tmp_path):
+    gan = make_gan(compile_kwargs={"penalties": ["r1:1"]})
+    for refused in (
+        {"loss": "multi_hinge"},
+        {"dynamics": "slow_member"},
+        {"penalties": ["r1:1", "r1:2"]},
+        {"metrics": ["mse"]},
+    ):
+        with pytest.raises((ValueError, TypeError)):
+            gan.compile(**refused)
+    assert [p.name for p in gan.penalties] == ["r1"]
+    fit(gan)
+    gan.save(tmp_path / "gan.keras")
+    loaded = keras.models.load_model(tmp_path / "gan.keras")
+    assert fit(loaded) == fit(gan)
+
+
+def test_a_component_alone_or_none():
+    gan = make_gan(
+        compile_kwargs={"penalties": "r1:1", "augment": None, "metrics": MeanGap(name="gap")}
+    )
+    assert [p.name for p in gan.penalties] == ["r1"]
+    assert gan.augment == []
+    assert "gap" in gan.evaluate(IMAGES, verbose=0, return_dict=True)
+
+
+@pytest.mark.parametrize(
+    ("components", "name"),
+    [
+        ({"dynamics": ["history_pool:5", "history_pool:6"]}, "history_pool"),
+        (
+            {
+                "penalties": [kgan.penalties.LeCam(0.1, name="x")],
+                "dynamics": [kgan.dynamics.HistoryPool(5, name="x")],
+            },
+            "x",
+        ),
+    ],
+)
+def test_components_that_would_share_a_place_in_the_file_are_refused(components, name):
+    with pytest.raises(ValueError, match=rf"share a name.*Received: \['{name}'\]"):
+        make_gan(compile_kwargs=components)
+
+
+def test_state_of_another_size_starts_anew(tmp_path):
+    five = make_gan(compile_kwargs={"dynamics": "history_pool:5"})
+    seven = make_gan(compile_kwargs={"dynamics": "history_pool:7"})
+    fit(five)
+    five.save_weights(tmp_path / "gan.weights.h5")
+    with pytest.warns(UserWarning, match="history_pool_0 is of another size"):
+        seven.load_weights(tmp_path / "gan.weights.h5")
+    for a, b in zip(five.get_weights(), seven.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_game_without_a_round_says_so_to_who_needs_it():
+    class Silent(kgan.GAN):
+        def compute_losses(self, real_images, labels, training=True):
+            logs = super().compute_losses(real_images, labels, training)
+            return {name: value for name, value in logs.items() if name != "round"}
+
+    gan = Silent(networks.generator(), networks.discriminator())
+    gan.compile(penalties=["weight_clipping:0.01"])
+    fit(gan)
+    gan.compile(dynamics=["balance"])
+    with pytest.raises(ValueError, match="must return it under 'round'"):
+        fit(gan)
+
+
+@pytest.mark.parametrize("how", [{}, {"steps_per_execution": 2}])
+def test_a_last_batch_that_is_too_small_says_so(how):
+    gan = make_gan(compile_kwargs={"discriminator_steps": 3, **how})
+    error = ValueError if not how else tf.errors.InvalidArgumentError
+    with pytest.raises(error, match="at least 3"):
+        gan.fit(IMAGES[:10], batch_size=8, verbose=0)
+
+
+def test_packs_that_are_not_whole_are_left_out():
+    """A batch of 7 and one of 5 are three packs of two and two packs of two."""
+    inputs = keras.Input((2,))
+    packed = keras.layers.Dense(1)(kgan.layers.Pack(2)(inputs))
+    gan = kgan.GAN(networks.generator(), keras.Model(inputs, packed))
+    gan.compile(penalties=["r1:1"], discriminator_steps=1)
+    logs = gan.fit(IMAGES[:12], batch_size=7, verbose=0).history
+    assert np.isfinite(logs["discriminator_loss"]).all()
+    assert np.isfinite(gan.evaluate(IMAGES[:12], batch_size=7, verbose=0)).all()
+    with pytest.raises(ValueError, match="at least 2 images"):
+        gan.fit(IMAGES[:1], verbose=0)
+
+
+@pytest.mark.parametrize("loss", ["multi_hinge", "four_term", "hinge", "softmax_gan"])
+def test_a_last_batch_of_another_size(loss):
+    width = 4 if loss == "multi_hinge" else 3
+    head = kgan.layers.ClassifierHead(3, num_logits=width)
+    gan = kgan.GAN(
+        networks.generator(3),
+        kgan.backbones.MLPDiscriminator((2,), units=[4], num_classes=3, head=head),
+        num_classes=3,
+    )
+    gan.compile(loss=loss)
+    labels = np.arange(19) % 3
+    assert np.isfinite(
+        gan.fit(np.resize(IMAGES, (19, 2)), labels, batch_size=8, verbose=0).history[
+            "discriminator_loss"
+        ]
+    ).all()
+    assert np.isfinite(gan.evaluate(IMAGES, np.arange(len(IMAGES)) % 3, batch_size=5)).all()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -1,5 +1,7 @@
 """What every adversarial loss has in common: shapes, reduction, and the pair of two players."""
 
+import math
+
 import keras
 from keras import ops
 
@@ -87,7 +89,10 @@ class AdversarialLoss(BatchLoss):
 
     def _flatten(self, scores):
         scores = ops.convert_to_tensor(scores)
-        return ops.reshape(ops.cast(scores, self.dtype), (ops.shape(scores)[0], -1))
+        places = scores.shape[1:]
+        # Where the width is known it stays so, also for a batch of unknown size.
+        width = -1 if None in places else math.prod(places)
+        return ops.reshape(ops.cast(scores, self.dtype), (ops.shape(scores)[0], width))
 
     def call(self, real_scores, fake_scores):
         """Returns the loss of every score, of shape `(batch, positions)`."""

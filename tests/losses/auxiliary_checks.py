@@ -223,10 +223,11 @@ def assert_close(logs, expected, tolerance):
 
 
 def check_weight(cls, init_kwargs):
-    """Weights of 0 and below are refused."""
-    for weight in (0, -1.0):
+    """Weights that are no numbers above 0 are refused."""
+    message = f"The weight of {cls.__name__} must be a positive number. Received: "
+    for weight in (0, -1.0, np.inf, True, "1", None):
         np.testing.assert_raises_regex(
-            ValueError, f"above 0. Received: {weight}", cls, **{**init_kwargs, "weight": weight}
+            ValueError, f"{message}{weight!r}", cls, **{**init_kwargs, "weight": weight}
         )
 
 

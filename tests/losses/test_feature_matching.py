@@ -42,7 +42,7 @@ def test_it_matches_the_named_layers():
 
 
 def test_names_may_come_from_a_flag():
-    loss = kgan.losses.auxiliary.AUXILIARY_LOSSES.get("feature_matching:10,layers=hidden")
+    loss = kgan.losses.get_auxiliary("feature_matching:10,layers=hidden")
     assert (loss.weight, loss.layers) == (10, ["hidden"])
 
 
@@ -53,7 +53,7 @@ def test_layers_must_be_names(layers):
 
 
 def test_unknown_layer_is_an_error_at_compile():
-    with pytest.raises(ValueError, match=r"has \['.*'hidden'.*Received: \['hiden'\]"):
+    with pytest.raises(ValueError, match=r"has the layers .*'hidden'.*Received: layers=\['hiden'\]"):
         make_gan([kgan.losses.FeatureMatching(layers=["hidden", "hiden"])])
 
 
@@ -70,7 +70,9 @@ class SubclassedDiscriminator(keras.Model):
 
 def test_subclassed_discriminator_is_an_error_at_compile():
     gan = kgan.GAN(networks.generator(), SubclassedDiscriminator())
-    with pytest.raises(ValueError, match="Functional discriminator.*Received: "):
+    with pytest.raises(
+        ValueError, match="Functional or Sequential discriminator.*Received: layers="
+    ):
         gan.compile(auxiliary_losses=[kgan.losses.FeatureMatching(layers=["hidden"])])
 
 
@@ -80,3 +82,25 @@ def test_sequential_discriminator():
     gan.compile(auxiliary_losses=[kgan.losses.FeatureMatching(layers=["hidden"])])
     logs = gan.train_on_batch(np.ones((4, 2), "float32"), return_dict=True)
     assert logs["generator_feature_matching"] > 0
+
+
+def test_features_of_a_layer_that_another_model_has_too():
+    """What counts is what the layer computes in the discriminator."""
+    shared = keras.layers.Dense(3, name="shared")
+    other = keras.Input((2,))
+    keras.Model(other, shared(other))
+    images = keras.Input((2,))
+    discriminator = keras.Model(images, keras.layers.Dense(1)(shared(2 * images)))
+    gan = kgan.GAN(networks.generator(), discriminator)
+    gan.compile(auxiliary_losses=["feature_matching:1,layers=shared"])
+    images = np.random.default_rng(0).normal(size=(4, 2)).astype("float32")
+    features = gan.view(images)["features"]["shared"]
+    np.testing.assert_allclose(features, shared(2 * images), rtol=1e-6)
+
+
+def test_features_of_a_member_of_a_committee():
+    members = [kgan.backbones.MLPDiscriminator((2,), units=[4], name=name) for name in "ab"]
+    gan = kgan.GAN(networks.generator(), kgan.backbones.Committee(members))
+    gan.compile(loss="mixed", auxiliary_losses=["pull_away:0.1,layers=a"])
+    images = np.random.default_rng(0).normal(size=(4, 2)).astype("float32")
+    np.testing.assert_allclose(gan.view(images)["features"]["a"], members[0](images), rtol=1e-6)

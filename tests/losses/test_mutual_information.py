@@ -77,7 +77,7 @@ def test_one_kind_of_code_needs_only_its_outputs():
 
 def test_an_int_is_one_code():
     assert kgan.losses.MutualInformation(categorical=10).categorical == (10,)
-    loss = kgan.losses.auxiliary.AUXILIARY_LOSSES.get("mutual_information:0.5,categorical=10")
+    loss = kgan.losses.get_auxiliary("mutual_information:0.5,categorical=10")
     assert (loss.weight, loss.categorical, loss.continuous) == (0.5, (10,), 0)
 
 
