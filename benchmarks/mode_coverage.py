@@ -107,7 +107,7 @@ METHODS = {
         "Gulrajani et al. 2017, 25 Gaussians; width 128 for 512, batch 128 for 256, rate x 20 to 0",
         loss="wasserstein",
         steps=12_500,
-        penalties=lambda factor: [GradientPenalty(0.1 / factor**2, target=factor)],
+        penalties=lambda factor: [GradientPenalty(0.1, target=factor)],
         optimizer=adam(0.5, 0.9),
         learning_rate=2e-3,
         decays=True,
