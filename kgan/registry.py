@@ -2,6 +2,7 @@
 
 import ast
 import difflib
+import inspect
 import re
 
 import keras
@@ -32,9 +33,13 @@ def suggest(name, known):
     "Did you mean 'hinge'? Known: 'hinge', 'minimax'."
     """
     known = sorted(known)
+    return f"{_near(name, known)}Known: {', '.join(map(repr, known))}."
+
+
+def _near(name, known):
+    """Returns the question whether one of the names that are spelled alike was meant, or ""."""
     near = difflib.get_close_matches(str(name), known, n=3)
-    hint = f"Did you mean {' or '.join(map(repr, near))}? " if near else ""
-    return f"{hint}Known: {', '.join(map(repr, known))}."
+    return f"Did you mean {' or '.join(map(repr, near))}? " if near else ""
 
 
 class Registry:
@@ -75,32 +80,34 @@ class Registry:
         Raises:
             ValueError: if no class has this name.
         """
+        return self._find(name)(*args, **kwargs)
+
+    def _find(self, name):
         spellings = {known.replace("_", ""): cls for known, cls in self._classes.items()}
         cls = spellings.get(name.strip().lower().replace("_", ""))
         if cls is None:
             raise ValueError(
                 f"Unknown {self.family}. {suggest(name, self._classes)} Received: {name!r}"
             )
-        return cls(*args, **kwargs)
+        return cls
 
     def parse(self, text):
         """Returns the member that a flag's value describes.
 
         Args:
             text: str, a name, and after a colon its arguments: `"hinge"`, `"r1:10"`,
-                `"r1:10,every=16"`.
+                `"r1:10,every=16"`, `"mutual_information:categorical=(3,4),continuous=2"`.
 
         Raises:
             ValueError: if no class has this name, or it does not take these arguments.
         """
         name, _, rest = text.partition(":")
-        words = [word.partition("=") for word in rest.split(",") if word.strip()]
+        cls = self._find(name)
+        words = [word.partition("=") for word in _split(rest) if word.strip()]
         args = [_literal(word) for word, equals, _ in words if not equals]
         kwargs = {word.strip(): _literal(value) for word, equals, value in words if equals}
-        try:
-            return self.create(name, *args, **kwargs)
-        except TypeError as error:
-            raise ValueError(f"{error}. Received: {text!r}") from error
+        _check_arguments(cls, args, kwargs, text)
+        return cls(*args, **kwargs)
 
     def get(self, identifier, *bases):
         """Returns a member of the family by name, by config, or as it is.
@@ -112,23 +119,54 @@ class Registry:
 
         Raises:
             ValueError: if no class has this name, or it does not take the arguments.
-            TypeError: if `identifier` is of another type.
+            TypeError: if `identifier` is of another type, or the config of another family's member.
         """
-        if isinstance(identifier, bases):
-            return identifier
+        member = identifier
         if isinstance(identifier, str):
-            return self.parse(identifier)
-        if isinstance(identifier, dict):
-            return keras.saving.deserialize_keras_object(identifier)
-        raise TypeError(
-            f"Each {self.family} must be a name, the config of one, or an object of "
-            f"{' or '.join(base.__name__ for base in bases)}. Received: {identifier!r}"
-        )
+            member = self.parse(identifier)
+        elif isinstance(identifier, dict):
+            member = keras.saving.deserialize_keras_object(identifier)
+        if not isinstance(member, bases):
+            raise TypeError(
+                f"Each {self.family} must be a name, the config of one, or an object of "
+                f"{' or '.join(base.__name__ for base in bases)}. Received: {identifier!r}"
+            )
+        return member
+
+
+def _check_arguments(cls, args, kwargs, text):
+    """Raises a `ValueError` that lists what the class takes, unless it takes these arguments."""
+    signature = inspect.signature(cls)
+    unknown = [name for name in kwargs if name not in signature.parameters]
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        takes = ", ".join(map(str, signature.parameters.values())) or "no arguments"
+        hint = "".join(_near(name, signature.parameters) for name in unknown)
+        raise ValueError(
+            f"{cls.__name__} takes {takes}: {error}. {hint}Received: {text!r}"
+        ) from None
+
+
+def _split(text):
+    """Returns the words between the commas that stand outside of brackets."""
+    words, depth = [""], 0
+    for letter in text:
+        depth += (letter in "([{") - (letter in ")]}")
+        if letter == "," and depth <= 0:
+            words.append("")
+        else:
+            words[-1] += letter
+    return words
 
 
 def _literal(word):
     """Returns the Python value that a word spells, else the word."""
+    word = word.strip()
+    # They are no literals, but a number's check has more to say about them than about a str.
+    if word.lstrip("+-").lower() in ("nan", "inf"):
+        return float(word)
     try:
-        return ast.literal_eval(word.strip())
-    except (ValueError, SyntaxError):
-        return word.strip()
+        return ast.literal_eval(word)
+    except (ValueError, SyntaxError, TypeError):
+        return word
