@@ -9,7 +9,7 @@ from kgan.augment import color, geometry
 from kgan.augment.base import AUGMENTATIONS, Augmentation, check_images
 from kgan.augment.chance import Chance
 from kgan.augment.matrices import product
-from kgan.layers.checks import check_positive_int
+from kgan.layers.checks import check_positive_int, is_number
 
 
 class AdaptiveAugmentation(Augmentation):
@@ -44,11 +44,11 @@ class AdaptiveAugmentation(Augmentation):
         name=None,
     ):
         super().__init__(name)
-        if target is not None and not -1 <= target <= 1:
+        if target is not None and not (is_number(target) and -1 <= target <= 1):
             raise ValueError(f"target must be None or a number in [-1, 1]. Received: {target!r}")
         check_positive_int("adjust_images", adjust_images)
         check_positive_int("interval", interval)
-        if not 0 <= initial_probability <= 1:
+        if not (is_number(initial_probability) and 0 <= initial_probability <= 1):
             raise ValueError(
                 f"initial_probability must be in [0, 1]. Received: {initial_probability!r}"
             )

@@ -5,7 +5,7 @@ from keras import ops
 
 from kgan import replicas
 from kgan.augment.base import AUGMENTATIONS, Augmentation
-from kgan.layers.checks import check_positive_int
+from kgan.layers.checks import check_positive_int, check_positive_number
 
 
 @AUGMENTATIONS.register
@@ -38,8 +38,7 @@ class InstanceNoise(Augmentation):
 
     def __init__(self, stddev, decay_images=None, name=None):
         super().__init__(name)
-        if not stddev > 0:
-            raise ValueError(f"stddev must be above 0. Received: {stddev!r}")
+        check_positive_number("stddev", stddev)
         if decay_images is not None:
             check_positive_int("decay_images", decay_images)
 

@@ -7,6 +7,7 @@ from keras import ops
 
 from kgan import replicas
 from kgan.dynamics.base import DYNAMICS, Dynamics
+from kgan.layers.checks import check_positive_number, is_number
 
 
 @DYNAMICS.register
@@ -44,12 +45,11 @@ class Balance(Dynamics):
     """
 
     def __init__(self, target=0.8, gain=0.01, max_ratio=100.0, name=None):
-        if not 0.5 < target < 1:
+        if not (is_number(target) and 0.5 < target < 1):
             raise ValueError(f"target must lie in (0.5, 1). Received: {target!r}")
-        if not gain > 0:
-            raise ValueError(f"gain must be above 0. Received: {gain!r}")
-        if not max_ratio > 1:
-            raise ValueError(f"max_ratio must be above 1. Received: {max_ratio!r}")
+        check_positive_number("gain", gain)
+        if not (is_number(max_ratio) and max_ratio > 1):
+            raise ValueError(f"max_ratio must be a number above 1. Received: {max_ratio!r}")
         super().__init__(name)
         self.target = target
         self.gain = gain

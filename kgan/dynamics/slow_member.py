@@ -1,9 +1,12 @@
 """A slow proxy among several discriminators."""
 
+import numbers
+
 import keras
 
 from kgan.backbones.committee import Committee
 from kgan.dynamics.base import DYNAMICS, Dynamics
+from kgan.layers.checks import is_number
 
 
 @DYNAMICS.register
@@ -22,8 +25,8 @@ class SlowMember(Dynamics):
         name: str. Defaults to `"slow_member"`.
 
     Raises:
-        ValueError: if `factor` is out of range, or, at `compile`, if the discriminator is no
-            committee or has no such member.
+        ValueError: if `factor` is out of range or `member` is no integer, or, at `compile`, if the
+            discriminator is no committee or has no such member.
 
     Example:
     >>> def member(name):
@@ -36,8 +39,10 @@ class SlowMember(Dynamics):
     """
 
     def __init__(self, factor=0.1, member=-1, name=None):
-        if not 0 < factor < 1:
+        if not (is_number(factor) and 0 < factor < 1):
             raise ValueError(f"factor must lie in (0, 1). Received: {factor!r}")
+        if not isinstance(member, numbers.Integral) or isinstance(member, bool):
+            raise ValueError(f"member must be an integer. Received: {member!r}")
         super().__init__(name)
         self.factor = factor
         self.member = member

@@ -5,6 +5,7 @@ from keras import ops
 
 from kgan import replicas
 from kgan.dynamics.base import DYNAMICS, Dynamics
+from kgan.layers.checks import check_positive_int, is_number
 
 
 @DYNAMICS.register
@@ -37,12 +38,11 @@ class TopK(Dynamics):
     player = "generator"
 
     def __init__(self, final_fraction=0.5, decay=0.99, decay_images=50_000, name=None):
-        if not 0 < final_fraction <= 1:
+        if not (is_number(final_fraction) and 0 < final_fraction <= 1):
             raise ValueError(f"final_fraction must lie in (0, 1]. Received: {final_fraction!r}")
-        if not 0 < decay < 1:
+        if not (is_number(decay) and 0 < decay < 1):
             raise ValueError(f"decay must lie in (0, 1). Received: {decay!r}")
-        if not decay_images > 0:
-            raise ValueError(f"decay_images must be above 0. Received: {decay_images!r}")
+        check_positive_int("decay_images", decay_images)
         super().__init__(name)
         self.final_fraction = final_fraction
         self.decay = decay

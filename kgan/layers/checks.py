@@ -1,5 +1,6 @@
 """Checks of constructor arguments that layers and backbones share."""
 
+import math
 import numbers
 
 
@@ -11,6 +12,23 @@ def check_positive_int(name, value):
     """Raises a `ValueError` unless `value` is an integer above zero."""
     if not _is_positive_int(value):
         raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
+
+
+def is_number(value):
+    """Returns whether `value` is a finite real number, which `True` is not."""
+    is_real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    return is_real and math.isfinite(value)
+
+
+def check_positive_number(name, value):
+    """Raises a `ValueError` unless `value` is a finite number above zero.
+
+    Args:
+        name: str. What the error calls it, such as `"The weight of R1"`.
+        value: what was given.
+    """
+    if not (is_number(value) and value > 0):
+        raise ValueError(f"{name} must be a positive number. Received: {value!r}")
 
 
 def check_sizes(name, sizes, rank=None):

@@ -4,6 +4,7 @@ from keras import ops
 
 from kgan import replicas
 from kgan.component import Component
+from kgan.layers.checks import check_positive_number
 from kgan.registry import Registry
 
 AUXILIARY_LOSSES = Registry("auxiliary loss")
@@ -24,7 +25,7 @@ class AuxiliaryLoss(Component):
         name: str, the last part of the keys in the logs. Defaults to the class name in snake case.
 
     Raises:
-        ValueError: if `weight` is not above 0.
+        ValueError: if `weight` is not a number above 0.
     """
 
     # Names of the discriminator's layers whose outputs the views must hold under "features".
@@ -32,10 +33,7 @@ class AuxiliaryLoss(Component):
 
     def __init__(self, weight=1.0, name=None):
         super().__init__(name)
-        if not weight > 0:
-            raise ValueError(
-                f"The weight of an auxiliary loss must be above 0. Received: {weight!r}"
-            )
+        check_positive_number(f"The weight of {type(self).__name__}", weight)
         self.weight = weight
 
     @property
@@ -72,13 +70,13 @@ class AuxiliaryLoss(Component):
 
 def check_layers(layers):
     """Returns names of layers as a list, given as one name or several; raises where none is."""
-    names = [layers] if isinstance(layers, str) else list(layers or ())
+    names = layers if isinstance(layers, (list, tuple)) else [layers] if layers else []
     if not names or not all(isinstance(name, str) and name for name in names):
         raise ValueError(
             "layers must be the name of a layer of the discriminator, or a list of one or more. "
             f"Received: {layers!r}"
         )
-    return names
+    return list(names)
 
 
 def check_class_numbers(asker, gan):

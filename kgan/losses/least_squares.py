@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from kgan.layers.checks import is_number
 from kgan.losses.base import LOSSES, AdversarialLoss, LossPair
 
 
@@ -91,6 +92,9 @@ class LeastSquares(LossPair):
     """
 
     def __init__(self, a=0.0, b=1.0, c=1.0):
+        for name, value in (("a", a), ("b", b), ("c", c)):
+            if not is_number(value):
+                raise ValueError(f"{name} must be a number. Received: {value!r}")
         for name, value in (("b", b), ("c", c)):
             if not value > a:
                 raise ValueError(

@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras import ops
 
 from kgan.component import Component
+from kgan.layers.checks import check_positive_int, check_positive_number
 from kgan.registry import Registry
 
 PENALTIES = Registry("penalty")
@@ -31,7 +32,7 @@ class Penalty(Component):
         name: str, the key in the logs. Defaults to the class name in snake case.
 
     Raises:
-        ValueError: if `weight` is not above 0 or `every` is below 1.
+        ValueError: if `weight` is not a number above 0 or `every` not an integer above 0.
     """
 
     # The shape of what `call` returns.
@@ -39,12 +40,10 @@ class Penalty(Component):
 
     def __init__(self, weight, every=1, name=None):
         super().__init__(name)
-        if not weight > 0:
-            raise ValueError(f"The weight of a penalty must be above 0. Received: {weight!r}")
-        if not (isinstance(every, int) and every >= 1):
-            raise ValueError(f"every must be an int of 1 or more. Received: {every!r}")
+        check_positive_number(f"The weight of {type(self).__name__}", weight)
+        check_positive_int("every", every)
         self.weight = weight
-        self.every = every
+        self.every = int(every)
 
     def __call__(self, round, step=0):
         """Returns the weighted penalty of this step of its player, a float32 scalar.

@@ -52,7 +52,8 @@ def test_without_decay_it_stays():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"stddev": 0}, "stddev must be above 0. Received: 0"),
+        ({"stddev": 0}, "stddev must be a positive number. Received: 0"),
+        ({"stddev": "a"}, "stddev must be a positive number. Received: 'a'"),
         ({"stddev": 0.1, "decay_images": 0}, "`decay_images`.*Received: decay_images=0"),
     ],
 )

@@ -77,7 +77,11 @@ def test_it_brings_the_accuracy_to_where_it_is_told(make_gan, fit, target):
     assert abs(np.mean(accuracies[50:]) - target) < 0.05
 
 
-@pytest.mark.parametrize(("name", "value"), [("target", 0.5), ("gain", 0), ("max_ratio", 1.0)])
-def test_bad_arguments(name, value):
-    with pytest.raises(ValueError, match=f"{name}.*Received: {value}"):
-        kgan.dynamics.Balance(**{name: value})
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [("target", [0.5, "a"]), ("gain", [0, np.inf, None]), ("max_ratio", [1.0, np.inf, "a"])],
+)
+def test_bad_arguments(name, values):
+    for value in values:
+        with pytest.raises(ValueError, match=f"{name} must.*Received: {value!r}"):
+            kgan.dynamics.Balance(**{name: value})

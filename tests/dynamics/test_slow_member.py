@@ -46,7 +46,13 @@ def test_needs_a_member_that_is_there(make_gan):
         make_gan([kgan.dynamics.SlowMember(member=2)], discriminator=committee())
 
 
-@pytest.mark.parametrize("factor", [0, 1.0])
+@pytest.mark.parametrize("factor", [0, 1.0, "a", None])
 def test_bad_factor(factor):
-    with pytest.raises(ValueError, match=f"Received: {factor}"):
+    with pytest.raises(ValueError, match=f"factor must.*Received: {factor!r}"):
         kgan.dynamics.SlowMember(factor)
+
+
+@pytest.mark.parametrize("member", ["proxy", 0.0, True])
+def test_bad_member(member):
+    with pytest.raises(ValueError, match=f"member must be an integer. Received: {member!r}"):
+        kgan.dynamics.SlowMember(member=member)

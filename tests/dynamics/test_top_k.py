@@ -45,8 +45,14 @@ def test_the_generators_loss_is_that_of_the_best(make_gan, fit):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("final_fraction", 0), ("decay", 1.0), ("decay_images", 0)]
+    ("name", "values"),
+    [
+        ("final_fraction", [0, "a", None, True]),
+        ("decay", [1.0, "a"]),
+        ("decay_images", [0, 2.5, "a", True]),
+    ],
 )
-def test_bad_arguments(name, value):
-    with pytest.raises(ValueError, match=f"{name}.*Received: {value}"):
-        kgan.dynamics.TopK(**{name: value})
+def test_bad_arguments(name, values):
+    for value in values:
+        with pytest.raises(ValueError, match=f"{name}.* must.*Received: .*{value!r}"):
+            kgan.dynamics.TopK(**{name: value})

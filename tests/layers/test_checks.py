@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kgan.layers.checks import check_condition, check_positive_int, check_rate, check_sizes
+from kgan.layers.checks import (
+    check_condition,
+    check_positive_int,
+    check_positive_number,
+    check_rate,
+    check_sizes,
+)
 
 
 @pytest.mark.parametrize("value", [1, 3, np.int64(3), np.uint8(1)])
@@ -14,6 +20,17 @@ def test_positive_integers(value):
 def test_other_than_positive_integers(value):
     with pytest.raises(ValueError, match="`n` must be a positive integer. Received: n="):
         check_positive_int("n", value)
+
+
+@pytest.mark.parametrize("value", [1, 0.5, np.float32(3), np.int64(2)])
+def test_positive_numbers(value):
+    check_positive_number("weight", value)
+
+
+@pytest.mark.parametrize("value", [0, -0.5, np.inf, np.nan, True, "10", None, (1,), 1j])
+def test_other_than_positive_numbers(value):
+    with pytest.raises(ValueError, match="^weight must be a positive number. Received: "):
+        check_positive_number("weight", value)
 
 
 @pytest.mark.parametrize("sizes", [(3, 4), [3, 4], np.array([3, 4]), tf.TensorShape([3, 4])])

@@ -30,3 +30,10 @@ def test_defaults_and_the_other_choice_of_the_paper():
 def test_reals_must_score_above_fakes(numbers):
     with pytest.raises(ValueError, match="must be above a.*Received: a="):
         kgan.losses.LeastSquares(**numbers)
+
+
+@pytest.mark.parametrize("name", ["a", "b", "c"])
+@pytest.mark.parametrize("value", ["foo", None, True, float("nan")])
+def test_labels_must_be_numbers(name, value):
+    with pytest.raises(ValueError, match=f"{name} must be a number. Received: {value!r}"):
+        kgan.losses.LeastSquares(**{name: value})

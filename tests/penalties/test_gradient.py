@@ -353,17 +353,23 @@ def test_arguments_come_back():
 
 
 @every_penalty
-@pytest.mark.parametrize("weight", [0, -1.0])
+@pytest.mark.parametrize("weight", [0, -1.0, np.inf, np.nan, True, "10", None])
 def test_weight_must_be_positive(penalty, where, formula, weight):
-    with pytest.raises(ValueError, match=f"weight.*Received: {weight}"):
+    who = f"The weight of {type(penalty).__name__} must be a positive number"
+    with pytest.raises(ValueError, match=f"{who}. Received: {weight!r}"):
         type(penalty)(weight)
 
 
 @every_penalty
-@pytest.mark.parametrize("every", [0, 1.5])
+@pytest.mark.parametrize("every", [0, 1.5, True, "2"])
 def test_every_must_be_a_positive_int(penalty, where, formula, every):
-    with pytest.raises(ValueError, match=f"every.*Received: {every}"):
+    with pytest.raises(ValueError, match=f"`every` must be.*Received: every={every!r}"):
         type(penalty)(every=every)
+
+
+def test_numpy_numbers_are_numbers():
+    penalty = penalties.R1(np.float32(2), every=np.int64(4))
+    assert (penalty.weight, penalty.every, type(penalty.every)) == (2, 4, int)
 
 
 @pytest.mark.parametrize(
