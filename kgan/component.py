@@ -61,6 +61,12 @@ class Component:
         """Returns the arguments that make an equal component."""
         return {"name": self.name}
 
+    def __repr__(self):
+        config = self.get_config()
+        config["name"] = config.pop("name")  # as in the constructors, it comes last
+        arguments = ", ".join(f"{name}={value!r}" for name, value in config.items())
+        return f"{type(self).__name__}({arguments})"
+
     @classmethod
     def from_config(cls, config):
         """Makes the component that `get_config` described."""
