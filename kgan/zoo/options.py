@@ -110,7 +110,7 @@ def _define_run():
     flags.DEFINE_string("out", None, "Folder of the run; else runs/MODULE_DATASET.", **_AT)
     flags.DEFINE_bool("resume", False, "Go on from the last checkpoint in --out.", **_AT)
     flags.DEFINE_bool("overwrite", False, "Delete the run that --out holds.", **_AT)
-    flags.DEFINE_bool("dry_run", False, "Show the configuration and stop.", **_AT)
+    flags.DEFINE_bool("dry_run", False, "Check and show what would run; write nothing.", **_AT)
     flags.DEFINE_bool("export", True, "Write a SavedModel at the end.", **_AT)
     flags.DEFINE_integer("sample_every_epochs", 1, "How often to draw.", **_POSITIVE)
     flags.DEFINE_integer("checkpoint_every_epochs", 1, "How often to save.", **_POSITIVE)

@@ -119,7 +119,11 @@ class Training:
             channels=flags["channels"],
             data_dir=flags["data_dir"],
         )
-        augmentation.parse(flags["data_augment"], self.source.image_shape)
+        _read(
+            "data_augment",
+            lambda names: augmentation.parse(names, self.source.image_shape),
+            flags["data_augment"],
+        )
         self.game = _game(flags)
         self.batch_size = self.recipe.batch_size * self.recipe.discriminator_steps
         self.steps_per_epoch = self.source.num_examples // self.batch_size
@@ -147,13 +151,13 @@ class Training:
         """Trains, saves and exports, and returns the exit status.
 
         Args:
-            dry_run: bool, whether to stop once the configuration is shown. Defaults to False.
+            dry_run: bool, whether to stop before anything is written. Defaults to False.
         """
         self._print_configuration()
-        if dry_run:
-            return 0
         with self._strategy().scope():
             gan = self._restore() or self._build()
+        if dry_run:  # Not before: it refuses what the run would refuse.
+            return 0
         if self.is_new:
             self.folder.begin(self.config)
         interrupted = self._train(gan)
@@ -319,14 +323,28 @@ def _command(module, flags):
 
 def _game(flags):
     """Returns the arguments of `GAN.compile` that the flags replace."""
-    game = {"loss": kgan.losses.get(flags["loss"])} if flags["loss"] else {}
+    game = {"loss": _read("loss", kgan.losses.get, flags["loss"])} if flags["loss"] else {}
     for name in ("updates", "discriminator_steps"):
         if flags[name]:
             game[name] = flags[name]
     for flag, (argument, get) in COMPONENTS.items():
         if flags[flag]:
-            game[argument] = [get(text) for text in flags[flag] if text != "none"]
+            game[argument] = [_read(flag, get, text) for text in _without_none(flags[flag])]
     return game
+
+
+def _read(flag, get, text):
+    """Returns what a flag's value stands for; an error says which flag it was."""
+    try:
+        return get(text)
+    except ValueError as error:
+        raise ValueError(f"--{flag}: {error}") from error
+    except TypeError as error:
+        raise ValueError(f"--{flag}: {error}. Received: {text!r}") from error
+
+
+def _without_none(words):
+    return [word for word in words if word != "none"]
 
 
 def _game_words(flags):
@@ -334,7 +352,9 @@ def _game_words(flags):
     for name in options.GROUPS["Game"]:
         if flags[name]:
             value = flags[name]
-            yield f"{name}={' + '.join(value) if isinstance(value, list) else value}"
+            if isinstance(value, list):
+                value = " + ".join(_without_none(value)) or "none"
+            yield f"{name}={value}"
 
 
 def _print_lines(lines):

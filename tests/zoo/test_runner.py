@@ -146,16 +146,49 @@ def test_a_dry_run_shows_the_game(tmp_path, capsys):
     [
         ("--loss=hing", "Did you mean 'hinge'.*Received: 'hing'"),
         ("--penalty=r3:10", "Unknown penalty.*Received: 'r3'"),
-        ("--penalty=r1:-1", "above 0. Received: -1"),
+        ("--penalty=r1:-1", "--penalty: The weight of R1 must be a positive number. Received: -1"),
         ("--augment=difaugment", "Did you mean 'diff_augment'"),
         ("--dynamics=top_k:7", "final_fraction.*Received: 7"),
+        ("--penalty=r1:nan", "--penalty: The weight of R1 must be .* Received: nan"),
+        ("--penalty=r1:evry=4", "--penalty: R1 takes .* Did you mean 'every'.*'r1:evry=4'"),
+        ("--loss=least_squares:a=foo", "--loss: a must be a number. Received: 'foo'"),
         ("--auxiliary_loss=auxiliary_classifier", "needs .*labels"),
+        ("--dynamics=growth", "needs players that grow"),
+        ("--conditional --loss=multi_hinge", "class"),
     ],
 )
-def test_a_bad_game_leaves_no_run(tmp_path, flag, message):
+@pytest.mark.parametrize("dry_run", [[], ["--dry_run"]])
+def test_a_bad_game_leaves_no_run(tmp_path, flag, message, dry_run):
     with pytest.raises(ValueError, match=message):
-        train(tmp_path / "run", flag)
-    assert not (tmp_path / "run" / "config.json").exists()
+        train(tmp_path / "run", *flag.split(), *dry_run)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_value_of_the_wrong_type_is_one_clear_line(tmp_path, monkeypatch):
+    def refuse(text):
+        raise TypeError("no such type")
+
+    monkeypatch.setitem(runner.COMPONENTS, "penalty", ("penalties", refuse))
+    with pytest.raises(ValueError, match="--penalty: no such type. Received: 'r1:x'"):
+        train(tmp_path / "run", "--penalty=r1:x")
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        (["none"], "penalty=none; "),
+        (["none", "weight_clipping:0.01"], "penalty=weight_clipping:0.01; "),
+    ],
+)
+def test_what_is_compiled_is_shown(tmp_path, capsys, values, shown):
+    train(tmp_path / "run", "--dry_run", *(f"--penalty={value}" for value in values))
+    assert f"game  {shown}the rest" in capsys.readouterr().out
+
+
+def test_a_dry_run_of_a_run_that_goes_on_leaves_it_alone(finished, capsys):
+    before = {path: path.stat().st_mtime_ns for path in finished.rglob("*")}
+    assert train(finished, "--resume", "--dry_run") == 0
+    assert {path: path.stat().st_mtime_ns for path in finished.rglob("*")} == before
 
 
 def test_several_discriminator_steps_take_as_many_images(tmp_path):
@@ -260,6 +293,7 @@ def test_help_shows_every_flag(capsys):
         (["--batch_size=0"], "batch_size"),
         (["digits"], "Flags begin with --. Received: 'digits'"),
         (["--image_size=big"], "image_size.*big"),
+        (["--data_augment=random_crp"], "--data_augment: .*Did you mean 'random_crop'"),
         (["--data_augment=crops"], "Known: 'rand_augment', 'random_crop'.*Received: 'crops'"),
         (["--data_augment=rand_augment", "--channels=4"], "'rand_augment'.*4 channels"),
     ],
@@ -270,14 +304,15 @@ def test_bad_flags_are_one_clear_line(tmp_path, argv, message):
     assert not (tmp_path / "run").exists()
 
 
-def test_conditional_needs_classes(tmp_path):
+@pytest.mark.parametrize("dry_run", [[], ["--dry_run"]])
+def test_conditional_needs_classes(tmp_path, dry_run):
     from PIL import Image
 
     (tmp_path / "images").mkdir()
     for i in range(300):
         Image.new("L", (8, 8), i % 256).save(tmp_path / "images" / f"{i}.png")
     with pytest.raises(ValueError, match="--conditional needs.*Received: --dataset"):
-        train(tmp_path / "run", f"--dataset={tmp_path / 'images'}", "--conditional")
+        train(tmp_path / "run", f"--dataset={tmp_path / 'images'}", "--conditional", *dry_run)
 
 
 def test_another_run_is_not_overwritten(finished):
