@@ -41,6 +41,33 @@ def test_the_readme_lists_every_name():
     assert [name for name in names if f"`{name}`" not in text] == []
 
 
+def test_the_readme_says_which_names_need_more_than_dcgan():
+    """¹: other networks; ²: arguments."""
+    text = (ROOT / "README.md").read_text()
+    told = dict(re.findall(r"`((instance_noise|feature_matching|pull_away|mutual_.*?):.*?)`", text))
+    told = {name: spec for spec, name in told.items()}
+    gan = kgan.GAN(
+        kgan.backbones.DCGANGenerator((16, 16, 1), latent_dim=2, width=2, num_classes=10),
+        kgan.backbones.DCGANDiscriminator((16, 16, 1), width=2, num_classes=10),
+        num_classes=10,
+    )
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", text, re.MULTILINE))
+    assert len(rows) == 5
+    for argument, row in rows.items():
+        for name, marks in re.findall(r"`(\w+)`([¹² ]*)", row):
+            assert _fits(gan, argument, told.get(name, name)) != ("¹" in marks), name
+            assert (name in told) == ("²" in marks), name
+            assert name not in told or not _fits(gan, argument, name), name
+
+
+def _fits(gan, argument, spec):
+    try:
+        gan.compile(**{argument: spec if argument == "loss" else [spec]})
+    except ValueError:
+        return False
+    return True
+
+
 def test_links_of_the_documents_lead_somewhere():
     for document in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"):
         for link in re.findall(r"\]\(([^)#]+)\)", (ROOT / document).read_text()):
