@@ -320,7 +320,7 @@ class GAN(keras.Model):
     def _check_needs(self, asker):
         missing = [name for name in asker.needs if name not in self.view_names]
         if missing:
-            hints = "".join(hint for name, hint in HINTS.items() if name in missing)
+            hints = "".join(dict.fromkeys(HINTS[name] for name in missing if name in HINTS))
             raise ValueError(
                 f"{type(asker).__name__} needs {', '.join(missing)}, which this game does not "
                 f"give: it gives {', '.join(self.view_names)}.{hints} Received: {asker!r}"

@@ -316,6 +316,6 @@ def test_augmentations_apply_in_their_order():
 
 
 def test_two_of_a_kind_need_names():
-    with pytest.raises(ValueError, match="Two logs would share a name"):
+    with pytest.raises(ValueError, match="Two components share a name"):
         make_gan(["instance_noise:0.1", "instance_noise:0.2"])
     make_gan(["instance_noise:0.1", kgan.augment.InstanceNoise(0.2, name="more")])
