@@ -53,7 +53,7 @@ def test_layers_must_be_names(layers):
 
 
 def test_unknown_layer_is_an_error_at_compile():
-    with pytest.raises(ValueError, match=r"has the layers .*'hidden'.*Received: layers=\['hiden'\]"):
+    with pytest.raises(ValueError, match=r"the layers .*'hidden'.*Received: layers=\['hiden'\]"):
         make_gan([kgan.losses.FeatureMatching(layers=["hidden", "hiden"])])
 
 
