@@ -332,14 +332,16 @@ def draw(samples, rows, path):
     figure.savefig(path, dpi=80)
 
 
-HEADER = f"{'':32}{'seed':>5}{'steps':>8}{'seconds':>9}{'modes':>7}{'4σ':>8}{'3σ':>8}{'KL':>8}"
+HEADER = """| | seed | steps | seconds | modes | within 4σ | within 3σ | KL |
+| --- | --- | --- | --- | --- | --- | --- | --- |"""
 
 
 def show(name, row):
+    """Prints a row of the table, in Markdown."""
     print(
-        f"{SETTINGS[name].title:32}{row['seed']:5}{row['steps']:8,}{row['seconds']:9.0f}"
-        f"{row['modes']:7}{row['within_4_deviations']:8.1%}{row['within_3_deviations']:8.1%}"
-        f"{row['kl_to_uniform']:8.3f}",
+        f"| {SETTINGS[name].title} | {row['seed']} | {row['steps']:,} | {row['seconds']:.0f} "
+        f"| {row['modes']} | {row['within_4_deviations']:.1%} | {row['within_3_deviations']:.1%} "
+        f"| {row['kl_to_uniform']:.3f} |",
         flush=True,
     )
 
@@ -349,7 +351,8 @@ def save(path, options, samples, rows):
     path.parent.mkdir(parents=True, exist_ok=True)
     draw(samples, {name: runs[0] for name, runs in rows.items()}, path.with_suffix(".png"))
     sources = {name: SETTINGS[name].source for name in rows}
-    result = {"options": vars(options), "sources": sources, "results": rows}
+    given = {name: value for name, value in vars(options).items() if name != "out"}
+    result = {"options": given, "sources": sources, "results": rows}
     text = json.dumps({**result, "machine": machine(), "versions": versions()}, indent=2)
     path.write_text(text + "\n")
 
