@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops
 
-from kgan.layers.checks import check_positive_int
+from kgan.layers.checks import check_positive_int, is_number
 from kgan.layers.reparametrization import EqualizedLearningRate
 
 
@@ -56,7 +56,7 @@ class ModulatedConv2D(keras.layers.Layer):
     def __init__(self, filters, kernel_size, demodulate=True, epsilon=1e-8, **kwargs):
         check_positive_int("filters", filters)
         check_positive_int("kernel_size", kernel_size)
-        if not epsilon > 0:
+        if not (is_number(epsilon) and epsilon > 0):
             raise ValueError(f"`epsilon` must be above 0. Received: epsilon={epsilon!r}")
         super().__init__(**kwargs)
 

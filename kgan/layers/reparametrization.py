@@ -8,7 +8,7 @@ from keras import ops
 # Keras offers no public way to read a variable as it is stored inside a layer that autocasts.
 from keras.src.backend import AutocastScope
 
-from kgan.layers.checks import check_positive_int
+from kgan.layers.checks import check_positive_int, is_number
 
 TRANSPOSED = (
     keras.layers.Conv1DTranspose,
@@ -123,7 +123,7 @@ class SpectralNormalization(Reparametrization):
 
     def __init__(self, layer, power_iterations=1, epsilon=1e-12, **kwargs):
         check_positive_int("power_iterations", power_iterations)
-        if not epsilon > 0:
+        if not (is_number(epsilon) and epsilon > 0):
             raise ValueError(f"`epsilon` must be above 0. Received: epsilon={epsilon!r}")
         super().__init__(layer, **kwargs)
 
@@ -227,7 +227,7 @@ class EqualizedLearningRate(Reparametrization):
 
     def __init__(self, layer, gain=2**0.5, learning_rate_multiplier=1.0, **kwargs):
         for name, value in (("gain", gain), ("learning_rate_multiplier", learning_rate_multiplier)):
-            if not value > 0:
+            if not (is_number(value) and value > 0):
                 raise ValueError(f"`{name}` must be above 0. Received: {name}={value!r}")
         super().__init__(layer, **kwargs)
         self._set_initializer(layer, 1 / learning_rate_multiplier)

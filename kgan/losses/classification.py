@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from kgan.layers.checks import is_number
 from kgan.losses.auxiliary import (
     AUXILIARY_LOSSES,
     AuxiliaryLoss,
@@ -72,7 +73,7 @@ class AuxiliaryClassifier(AuxiliaryLoss):
 
     def __init__(self, weight=1.0, fake_weight=1.0, name=None):
         super().__init__(weight, name)
-        if not fake_weight >= 0:
+        if not (is_number(fake_weight) and fake_weight >= 0):
             raise ValueError(f"fake_weight must be 0 or above. Received: {fake_weight!r}")
         self.fake_weight = fake_weight
         self.loss = ClassificationLoss()

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from kgan.layers.checks import is_number
 from kgan.losses.auxiliary import (
     AUXILIARY_LOSSES,
     AuxiliaryLoss,
@@ -17,7 +18,7 @@ _LEFT_OUT = -1e9
 
 
 def _check_temperature(temperature):
-    if not temperature > 0:
+    if not (is_number(temperature) and temperature > 0):
         raise ValueError(f"temperature must be above 0. Received: {temperature!r}")
 
 
@@ -120,7 +121,7 @@ class DataToDataLoss(BatchLoss):
         _check_temperature(temperature)
         margins = {"positive_margin": positive_margin, "negative_margin": negative_margin}
         for name, margin in margins.items():
-            if not -1 <= margin <= 1:
+            if not (is_number(margin) and -1 <= margin <= 1):
                 raise ValueError(
                     f"{name} is a cosine, so it must lie in [-1, 1]. Received: {margin!r}"
                 )

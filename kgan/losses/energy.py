@@ -3,13 +3,14 @@
 import keras
 from keras import ops
 
+from kgan.layers.checks import is_number
 from kgan.losses.base import LOSSES, AdversarialLoss, LossPair
 from kgan.losses.wasserstein import WassersteinGeneratorLoss
 
 
 def check_margin(margin):
     """Raises ValueError unless `margin` is above 0."""
-    if not margin > 0:
+    if not (is_number(margin) and margin > 0):
         raise ValueError(f"margin must be above 0. Received: {margin!r}")
 
 

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from kgan.layers.checks import is_number
 from kgan.losses.base import LOSSES, AdversarialLoss
 from kgan.losses.minimax import LogitPair, NonSaturatingGeneratorLoss
 
@@ -33,7 +34,7 @@ class FocalDiscriminatorLoss(AdversarialLoss):
 
     def __init__(self, gamma=2.0, alpha=None, **kwargs):
         super().__init__(**kwargs)
-        if not gamma >= 0:
+        if not (is_number(gamma) and gamma >= 0):
             raise ValueError(f"gamma must be 0 or more. Received: {gamma!r}")
         if alpha is not None and not 0 < alpha < 1:
             raise ValueError(f"alpha must lie in (0, 1), or be None. Received: {alpha!r}")

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from kgan.layers.checks import is_number
 from kgan.losses.base import LOSSES, AdversarialLoss
 from kgan.losses.class_logits import check_class_logits, right_and_wrong
 from kgan.losses.minimax import LogitPair
@@ -28,7 +29,7 @@ class _FourTermLoss(AdversarialLoss):
     def __init__(self, lambdas, **kwargs):
         super().__init__(**kwargs)
         for name, value in lambdas.items():
-            if not value >= 0:
+            if not (is_number(value) and value >= 0):
                 raise ValueError(f"{name} below 0: it must be 0 or more. Received: {value!r}")
             setattr(self, name, value)
 

@@ -8,12 +8,13 @@ import keras
 from keras import ops
 
 from kgan import replicas
+from kgan.layers.checks import is_number
 from kgan.losses.base import LOSSES, AdversarialLoss, LossPair
 
 
 def check_below_half(name, value):
     """Raises ValueError unless `value` lies in [0, 0.5): more would turn the labels around."""
-    if not 0.0 <= value < 0.5:
+    if not (is_number(value) and 0.0 <= value < 0.5):
         raise ValueError(
             f"{name} must lie in [0, 0.5): half would leave reals and fakes the same label. "
             f"Received: {name}={value!r}"

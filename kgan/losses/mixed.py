@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from kgan import replicas
+from kgan.layers.checks import is_number
 from kgan.losses.base import LOSSES, AdversarialLoss, LossPair
 
 MIXINGS = ("softmax", "mean", "max")
@@ -96,7 +97,7 @@ class MixedGeneratorLoss(MixedDiscriminatorLoss):
         super().__init__(loss, **kwargs)
         if mixing not in MIXINGS:
             raise ValueError(f"mixing must be one of {MIXINGS}. Received: {mixing!r}")
-        if not sharpness >= 0:
+        if not (is_number(sharpness) and sharpness >= 0):
             raise ValueError(f"sharpness must be 0 or more. Received: {sharpness!r}")
         self.mixing = mixing
         self.sharpness = sharpness

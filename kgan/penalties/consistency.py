@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from kgan import replicas
+from kgan.layers.checks import is_number
 from kgan.penalties.base import PENALTIES, Penalty
 
 
@@ -47,9 +48,9 @@ class BalancedConsistency(Penalty):
     def __init__(self, weight_real=10.0, weight_fake=10.0, every=1, name=None):
         # `call` weighs its two terms itself.
         super().__init__(1.0, every, name)
-        if not weight_real > 0:
+        if not (is_number(weight_real) and weight_real > 0):
             raise ValueError(f"weight_real must be above 0. Received: {weight_real!r}")
-        if not weight_fake >= 0:
+        if not (is_number(weight_fake) and weight_fake >= 0):
             raise ValueError(f"weight_fake must be 0 or more. Received: {weight_fake!r}")
         self.weight_real = weight_real
         self.weight_fake = weight_fake
@@ -173,7 +174,7 @@ class LatentDiversity(Penalty):
 
 
 def _check_stddev(stddev):
-    if not stddev > 0:
+    if not (is_number(stddev) and stddev > 0):
         raise ValueError(f"stddev must be above 0. Received: {stddev!r}")
 
 

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from kgan import replicas
+from kgan.layers.checks import is_number
 from kgan.penalties.base import PENALTIES, Penalty, input_gradients, safe_sqrt, squared_norms
 
 
@@ -145,7 +146,7 @@ class GradientPenalty(InputGradientPenalty):
 
     def __init__(self, weight=10.0, one_sided=False, target=1.0, every=1, name=None):
         super().__init__(weight, every, name)
-        if not target > 0:
+        if not (is_number(target) and target > 0):
             raise ValueError(f"target must be above 0. Received: {target!r}")
         self.one_sided = one_sided
         self.target = target
@@ -236,7 +237,7 @@ class DRAGAN(InputGradientPenalty):
 
     def __init__(self, weight=10.0, noise=0.5, every=1, name=None):
         super().__init__(weight, every, name)
-        if not noise > 0:
+        if not (is_number(noise) and noise > 0):
             raise ValueError(f"noise must be above 0. Received: {noise!r}")
         self.noise = noise
 
@@ -290,7 +291,7 @@ class WassersteinDivergence(InputGradientPenalty):
 
     def __init__(self, weight=2.0, power=6.0, every=1, name=None):
         super().__init__(weight, every, name)
-        if not power > 1:
+        if not (is_number(power) and power > 1):
             raise ValueError(f"power must be above 1. Received: {power!r}")
         self.power = power
 

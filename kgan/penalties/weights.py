@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from kgan import replicas
+from kgan.layers.checks import is_number
 from kgan.layers.reparametrization import DEPTHWISE, TRANSPOSED
 from kgan.penalties.base import PENALTIES, Constraint, Penalty
 
@@ -149,7 +150,7 @@ class WeightClipping(Constraint):
 
     def __init__(self, limit=0.01, name=None):
         super().__init__(name)
-        if not limit > 0:
+        if not (is_number(limit) and limit > 0):
             raise ValueError(f"limit must be above 0. Received: {limit!r}")
         self.limit = limit
 
