@@ -123,6 +123,7 @@ class GAN(keras.Model):
         self.generator = generator
         self.discriminator = discriminator
         self.image_shape, self.output_shapes = self._build_players()
+        self._pack = _images_per_score(discriminator)
         self.averaged_generator = generator
         if average_half_life_images is not None:
             self.averaged_generator = self._copy_generator()
@@ -633,12 +634,6 @@ class GAN(keras.Model):
                 f"that is smaller. Received: a batch of {n}"
             )
 
-    @property
-    def _pack(self):
-        """How many images the discriminator judges together."""
-        layers = self.discriminator._flatten_layers()
-        return math.prod(layer.size for layer in layers if isinstance(layer, Pack))
-
     def _synchronize_statistics(self):
         """Gives all replicas the same batch-norm statistics: the mean of what each has seen."""
         context = tf.distribute.get_replica_context()
@@ -896,6 +891,12 @@ def _listed(components):
     if components is None:
         return []
     return list(components) if isinstance(components, (list, tuple)) else [components]
+
+
+def _images_per_score(discriminator):
+    """Returns how many images the discriminator judges together."""
+    layers = discriminator._flatten_layers()
+    return math.prod(layer.size for layer in layers if isinstance(layer, Pack))
 
 
 def _components(arguments):
