@@ -138,5 +138,5 @@ def test_pull_away_needs_a_layer(layers):
 
 @pytest.mark.parametrize("name", [*DISTANCES, "PullAway"])
 def test_unknown_layer_is_an_error_at_compile(name):
-    with pytest.raises(ValueError, match=r"has \['.*'hidden'.*Received: \['hiden'\]"):
+    with pytest.raises(ValueError, match=r"the layers .*'hidden'.*Received: layers=\['hiden'\]"):
         make_gan([getattr(kgan.losses, name)(layers=["hiden"])])
