@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from kgan.layers.checks import check_condition, check_rate
-from kgan.layers.conditioning import _label_rows
+from kgan.layers.conditioning import label_rows
 
 
 def _over_positions(rows, x):
@@ -96,7 +96,7 @@ class ConditionalBatchNormalization(keras.layers.Layer):
         x, label = inputs
         normal = self.norm(x, training=training)
         scale, offset = (
-            ops.cast(_label_rows(label, table, self.num_classes), normal.dtype)
+            ops.cast(label_rows(label, table, self.num_classes), normal.dtype)
             for table in (self.scales, self.offsets)
         )
         outputs = normal * (1 + _over_positions(scale, x)) + _over_positions(offset, x)

@@ -5,7 +5,7 @@ import keras
 from kgan.layers.checks import check_condition, check_positive_int
 
 
-def _label_rows(labels, table, num_classes):
+def label_rows(labels, table, num_classes):
     """Rows of `table` that class labels name, or the sums of rows that label vectors weigh."""
     if num_classes is not None:
         return keras.ops.take(table, keras.ops.cast(labels, "int32"), axis=0)
@@ -74,7 +74,7 @@ class ConditionEmbedding(keras.layers.Layer):
 
     def call(self, inputs):
         """Returns one vector for each label."""
-        return _label_rows(inputs, self.table, self.num_classes)
+        return label_rows(inputs, self.table, self.num_classes)
 
     def compute_output_shape(self, input_shape):
         """Returns `(batch, dim)`."""
@@ -164,7 +164,7 @@ class ProjectionHead(keras.layers.Layer):
         score = keras.ops.matmul(features, self.kernel) + self.bias
         if label is None:
             return score
-        rows = _label_rows(label, self.projection, self.num_classes)
+        rows = label_rows(label, self.projection, self.num_classes)
         return score + keras.ops.sum(rows * features, axis=-1, keepdims=True)
 
     def compute_output_shape(self, input_shape):
