@@ -21,6 +21,7 @@ from kgan import (  # noqa: E402
     grid,
     layers,
     losses,
+    metrics,
     penalties,
 )
 from kgan.gan import GAN  # noqa: E402
@@ -41,5 +42,6 @@ __all__ = [
     "layers",
     "load_gan",
     "losses",
+    "metrics",
     "penalties",
 ]

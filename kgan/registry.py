@@ -73,7 +73,7 @@ class Registry:
         """Returns a new member of the family.
 
         Args:
-            name: str, a registered name, with or without its underscores.
+            name: str, a registered name, with or without its underscores, or a class's `alias`.
             *args: passed to the class.
             **kwargs: passed to the class.
 
@@ -84,6 +84,8 @@ class Registry:
 
     def _find(self, name):
         spellings = {known.replace("_", ""): cls for known, cls in self._classes.items()}
+        aliases = {alias: cls for cls in self._classes.values() if (alias := _alias(cls))}
+        spellings |= aliases
         cls = spellings.get(name.strip().lower().replace("_", ""))
         if cls is None:
             raise ValueError(
@@ -146,6 +148,11 @@ def _check_arguments(cls, args, kwargs, text):
         raise ValueError(
             f"{cls.__name__} takes {takes}: {error}. {hint}Received: {text!r}"
         ) from None
+
+
+def _alias(cls):
+    """Returns the short name that a class has beside its registered one, or None."""
+    return getattr(cls, "alias", None)
 
 
 def _split(text):

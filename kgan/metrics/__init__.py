@@ -1,0 +1,32 @@
+"""How good samples are: measures of generated images against real ones."""
+
+from kgan.metrics import features
+from kgan.metrics.base import METRICS, GANMetric
+from kgan.metrics.frechet import FrechetDistance
+
+__all__ = ["FrechetDistance", "GANMetric", "features", "get", "names"]
+
+
+def names():
+    """Returns the names that `get` knows, sorted."""
+    return METRICS.names()
+
+
+def get(identifier):
+    """Returns a metric by name, by config, or as it is.
+
+    Args:
+        identifier: str, one of `names()` or its short form (`"fd"`), with arguments after a colon
+            if wished (`"fd:features=mnist"`); a dict made by
+            `keras.saving.serialize_keras_object`; or a `GANMetric`.
+
+    Raises:
+        ValueError: if no metric has this name (the message lists near names and all names), or it
+            does not take these arguments.
+        TypeError: if `identifier` is of another type.
+
+    Example:
+    >>> kgan.metrics.get("fd:features=pixels").name
+    'frechet_distance'
+    """
+    return METRICS.get(identifier, GANMetric)

@@ -1,0 +1,30 @@
+"""Networks that look at images for a metric: `kgan.metrics.features.get("mnist")`."""
+
+from kgan.metrics.features.base import FEATURES, FeatureNetwork
+from kgan.metrics.features.pixels import Pixels
+
+__all__ = ["FeatureNetwork", "Pixels", "get", "names"]
+
+
+def names():
+    """Returns the names that `get` knows, sorted."""
+    return FEATURES.names()
+
+
+def get(identifier):
+    """Returns a feature network by name, by config, or as it is.
+
+    Args:
+        identifier: str, one of `names()`, with arguments after a colon if it takes some; a dict
+            made by `keras.saving.serialize_keras_object`; a `keras.Model`; or a `FeatureNetwork`.
+
+    Raises:
+        ValueError: if no network has this name (the message lists near names and all names), or
+            it does not take these arguments.
+        TypeError: if `identifier` is of another type.
+
+    Example:
+    >>> kgan.metrics.features.get("pixels").outputs
+    ('features',)
+    """
+    return FEATURES.get(identifier, FeatureNetwork)

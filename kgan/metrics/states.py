@@ -1,0 +1,192 @@
+"""What a metric keeps of a stream of examples: Keras variables that replicas sum."""
+
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+_32_BITS = 2**32 - 1
+
+
+class State:
+    """Base of what a metric keeps of one side.
+
+    Args:
+        metric: `GANMetric`, which owns the variables.
+        side: str, `"real"` or `"fake"`.
+    """
+
+    def __init__(self, metric, side):
+        self._metric, self._side = metric, side
+        self._variables = []
+        self._count = self._add("count", (), "int64")
+
+    def _add(self, name, shape, dtype):
+        variable = self._metric.add_variable(
+            shape=shape, initializer="zeros", dtype=dtype, name=f"{self._side}_{name}"
+        )
+        self._variables.append(variable)
+        return variable
+
+    @property
+    def count(self):
+        """Int, the examples seen."""
+        return int(_array(self._count))
+
+    def add(self, values, labels=None):
+        """Takes in a batch; in a graph and on several replicas too.
+
+        Args:
+            values: float tensor `(batch, …)`.
+            labels: int tensor `(batch,)`, where the state keeps labels. Defaults to None.
+        """
+        raise NotImplementedError
+
+    def merge(self, state):
+        """Takes in what another state of this kind has seen."""
+        raise NotImplementedError
+
+    def reset(self):
+        """Forgets everything."""
+        for variable in self._variables:
+            variable.assign(ops.zeros(variable.shape, dtype=variable.dtype))
+
+
+class Moments(State):
+    """Mean and covariance of all examples, in float64.
+
+    Args:
+        metric: `GANMetric`.
+        side: str.
+        dim: int, the width of an example.
+    """
+
+    def __init__(self, metric, side, dim):
+        super().__init__(metric, side)
+        self._sum = self._add("sum", (dim,), "float64")
+        self._products = self._add("products", (dim, dim), "float64")
+
+    def add(self, values, labels=None):
+        """Takes in a batch; labels do not matter."""
+        values = ops.cast(values, "float64")
+        n = ops.cast(ops.shape(values)[0], "int64")
+        self._count.assign(self._count + n)
+        self._sum.assign(self._sum + ops.sum(values, axis=0))
+        self._products.assign(self._products + ops.matmul(ops.transpose(values), values))
+
+    def merge(self, state):
+        """Takes in what another state of this kind has seen."""
+        for mine, theirs in zip(self._variables, state._variables, strict=True):
+            mine.assign(mine + _array(theirs))
+
+    def is_finite(self):
+        """Returns whether all that was seen is finite."""
+        return bool(np.all(np.isfinite(_array(self._products))))
+
+    def mean(self):
+        """Returns the mean, float64 `(dim,)`."""
+        return _array(self._sum) / self.count
+
+    def covariance(self):
+        """Returns the unbiased covariance, float64 `(dim, dim)`; at least 2 examples."""
+        n, mean = self.count, self.mean()
+        return (_array(self._products) - n * np.outer(mean, mean)) / (n - 1)
+
+
+class Samples(State):
+    """The examples themselves, as float32, and their labels; of a longer stream an even part.
+
+    Once `max_samples` are kept, a later example replaces an earlier one with the probability that
+    keeps all of them equally likely to stay, as in reservoir sampling (Vitter 1985). What is drawn
+    depends on an example's place in the stream only, so that the same stream leaves the same
+    samples. Each replica fills slots of its own.
+
+    Args:
+        metric: `GANMetric`.
+        side: str.
+        shape: tuple of int, that of one example.
+        max_samples: int >= 1.
+        has_labels: bool. Defaults to False.
+    """
+
+    def __init__(self, metric, side, shape, max_samples, has_labels=False):
+        super().__init__(metric, side)
+        self._max_samples = max_samples
+        # What is not kept is written to a last row that nobody reads.
+        rows = max_samples + 1
+        self._values = self._add("values", (rows, *shape), "float32")
+        self._is_kept = self._add("is_kept", (rows,), "int64")
+        self._labels = self._add("labels", (rows,), "int64") if has_labels else None
+
+    def add(self, values, labels=None):
+        """Takes in a batch, with labels if it keeps them."""
+        values = ops.cast(values, "float32")
+        n = ops.cast(ops.shape(values)[0], "int64")
+        slots = self._slots(self._count + ops.arange(n, dtype="int64"))
+        self._write(self._values, slots, values)
+        self._write(self._is_kept, slots, ops.ones_like(slots))
+        if self._labels is not None:
+            self._write(self._labels, slots, ops.cast(ops.reshape(labels, (-1,)), "int64"))
+        self._count.assign(self._count + n)
+
+    def _slots(self, numbers):
+        """Returns where this replica's examples of these numbers go."""
+        context = tf.distribute.get_replica_context()
+        replicas = context.num_replicas_in_sync if context else 1
+        replica = ops.cast(context.replica_id_in_sync_group, "int64") if replicas > 1 else 0
+        room = self._max_samples // replicas
+        draws = ops.right_shift(_hash(numbers) * (numbers + 1), 32)
+        slots = ops.where(numbers < room, numbers, draws)
+        return ops.where(slots < room, slots * replicas + replica, self._max_samples)
+
+    @staticmethod
+    def _write(variable, slots, rows):
+        variable.assign(ops.scatter_update(variable.value, slots[:, None], rows))
+
+    def merge(self, state):
+        """Takes in what another state of this kind has kept, each stream by its length."""
+        states = [state for state in (self, state) if state.count]
+        total = sum(state.count for state in states)
+        parts = [state._part(self._max_samples, total) for state in states]
+        self.reset()
+        for values, labels in parts:
+            self.add(values, labels)
+        self._count.assign(total)
+
+    def _part(self, max_samples, total):
+        """Returns this stream's share of what is kept of several, with the labels."""
+        values = self.values()
+        n = min(len(values), round(max_samples * self.count / max(total, max_samples)))
+        # Any n would do of a random order, which slots of a short stream do not have.
+        rows = np.random.default_rng(0).permutation(len(values))[:n]
+        return values[rows], None if self._labels is None else self.labels()[rows]
+
+    def is_finite(self):
+        """Returns whether all that is kept is finite."""
+        return bool(np.all(np.isfinite(self.values())))
+
+    def values(self):
+        """Returns the examples that are kept, float32 `(n, …)`, in the order of their slots."""
+        return _array(self._values)[self._kept()]
+
+    def labels(self):
+        """Returns the labels of `values`, int64 `(n,)`."""
+        return _array(self._labels)[self._kept()]
+
+    def _kept(self):
+        kept = _array(self._is_kept).astype(bool)
+        kept[-1] = False
+        return kept
+
+
+def _hash(numbers):
+    """Returns 32 bits for each int64 that look random (Wellons 2018, "lowbias32")."""
+    for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
+        numbers = ops.bitwise_xor(numbers, ops.right_shift(numbers, shift))
+        # The product may overflow; its last 32 bits are right all the same.
+        numbers = ops.bitwise_and(numbers * factor, _32_BITS)
+    return ops.bitwise_xor(numbers, ops.right_shift(numbers, 16))
+
+
+def _array(variable):
+    """Returns a variable's value, summed over the replicas."""
+    return np.array(ops.convert_to_numpy(ops.convert_to_tensor(variable)))
