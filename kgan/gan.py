@@ -225,7 +225,8 @@ class GAN(keras.Model):
             dynamics: list of `kgan.dynamics.Dynamics` or their names, see
                 `kgan.dynamics.names()`.
             metrics: list of `keras.metrics.Metric` that `evaluate` (and so `validation_data`)
-                calls as `update_state(real_images, fake_images)`.
+                calls as `update_state(real_images, fake_images)`, such as those of
+                `kgan.metrics`, which are given the labels too.
             updates: `"simultaneous"` (both gradients from one forward pass) or `"alternating"`
                 (the generator answers the discriminator after its step). Defaults to
                 `"simultaneous"`.
@@ -307,6 +308,11 @@ class GAN(keras.Model):
                 raise TypeError(
                     "metrics must be keras.metrics.Metric objects, called as "
                     f"update_state(real_images, fake_images). Received: {metric!r}"
+                )
+            if getattr(metric, "needs_labels", False) and self.num_classes is None:
+                raise ValueError(
+                    f"{type(metric).__name__} needs classes, which come with GAN(num_classes=…). "
+                    f"Received: {metric!r} in the metrics of a GAN without them"
                 )
         for asker in (loss, *components):
             self._check_needs(asker)
@@ -700,7 +706,11 @@ class GAN(keras.Model):
             latents = self.sample_latents(ops.shape(images)[0], training=False)
             fake_images = self(self._inputs(latents, labels))
             for metric in self._evaluation_metrics:
-                metric.update_state(images, fake_images)
+                # Those of kgan.metrics look at more than two batches of images.
+                if hasattr(metric, "update_from"):
+                    metric.update_from(self, images, fake_images, labels)
+                else:
+                    metric.update_state(images, fake_images)
         return logs
 
     def evaluate(self, *args, return_dict=False, **kwargs):
@@ -715,8 +725,11 @@ class GAN(keras.Model):
             **kwargs: as in Keras.
         """
         self._evaluation_seeds.state.assign([self.seed, 0])
-        for metric in self._evaluation_metrics:
-            metric.reset_state()
+        with self.distribute_strategy.scope():
+            for metric in self._evaluation_metrics:
+                metric.reset_state()
+                if hasattr(metric, "build_for"):
+                    metric.build_for(self.image_shape)
         logs = super().evaluate(*args, return_dict=True, **kwargs)
         for metric in self._evaluation_metrics:
             result = metric.result()

@@ -1,5 +1,7 @@
 """The GAN model: its step against hand-written references, and what Keras users do with it."""
 
+import contextlib
+
 import keras
 import numpy as np
 import pytest
@@ -587,6 +589,53 @@ def test_validation_reports_metrics():
     assert len(logs["val_gap"]) == 2 and "gap" not in logs
 
 
+def evaluated_distance(scope=None, **compile_kwargs):
+    compile_kwargs["metrics"] = [kgan.metrics.FrechetDistance(name="distance")]
+    with contextlib.nullcontext() if scope is None else scope:
+        gan = make_gan(compile_kwargs=compile_kwargs)
+    for _ in range(2):  # the second forgets the first
+        distance = gan.evaluate(IMAGES, batch_size=4, verbose=0, return_dict=True)["distance"]
+    return gan, distance
+
+
+def test_evaluate_gives_the_metrics_of_kgan():
+    gan, distance = evaluated_distance()
+    seeds = keras.random.SeedGenerator(gan.seed)
+    fakes = []
+    for _ in range(4):
+        keras.random.normal((4, 4), seed=seeds)  # the latents of the losses come first
+        fakes.append(gan.averaged_generator(keras.random.normal((4, 4), seed=seeds)))
+    metric = kgan.metrics.FrechetDistance()
+    metric.update_state(IMAGES, np.concatenate(fakes))
+    np.testing.assert_allclose(distance, metric.result(), rtol=1e-5)
+
+
+def test_evaluate_s_metrics_in_a_compiled_step_and_on_two_replicas(two_replicas):
+    _, distance = evaluated_distance(run_eagerly=True)
+    _, on_two = evaluated_distance(two_replicas.scope())
+    np.testing.assert_allclose(on_two, distance, rtol=1e-5)
+    # XLA draws other latents.
+    gan, compiled = evaluated_distance(jit_compile=True)
+    assert gan.jit_compile and 0.2 * distance < compiled < 5 * distance
+
+
+class Labelled(kgan.metrics.FrechetDistance):
+    needs_labels = True
+
+    def update_features(self, real=None, fake=None, labels=None):
+        self.saw = labels
+        super().update_features(real, fake, labels)
+
+
+def test_metrics_get_the_labels_of_a_conditional_gan():
+    metric = Labelled()
+    gan = make_gan(num_classes=3, compile_kwargs={"metrics": [metric], "run_eagerly": True})
+    gan.evaluate(IMAGES, LABELS, batch_size=16, verbose=0)
+    np.testing.assert_array_equal(metric.saw, LABELS)
+    with pytest.raises(ValueError, match=r"Labelled needs classes.*GAN\(num_classes=…\)"):
+        make_gan(compile_kwargs={"metrics": [Labelled()]})
+
+
 def test_label_noise_is_of_training_only():
     noisy = make_gan(compile_kwargs={"loss": kgan.losses.NonSaturating(real_flip_probability=0.4)})
     plain = make_gan()
@@ -707,7 +756,7 @@ def dropout_gan(compile_kwargs):
             "penalties": [kgan.penalties.R1(1.0)],
             "updates": "alternating",
             "discriminator_steps": 2,
-            "metrics": [MeanGap(name="gap")],
+            "metrics": [MeanGap(name="gap"), kgan.metrics.FrechetDistance()],
         },
     ],
     ids=["defaults", "everything"],
