@@ -9,6 +9,7 @@ import tempfile
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 import kgan
@@ -322,3 +323,218 @@ def check_loss_gradient(loss, formula, real, fake, step=1e-5):
                 moved.append(np.mean(formula(*shifted)))
             central = (moved[0] - moved[1]) / (2 * step)
             np.testing.assert_allclose(gradient[i], central, rtol=1e-5, atol=1e-7)
+
+
+def run_metric_test(
+    cls,
+    init_kwargs,
+    real,
+    fake,
+    two_replicas,
+    labels=None,
+    least=2,
+    rtol=1e-6,
+    order_matters=False,
+    prepare=None,
+):
+    """Checks that a measure does not depend on how it is fed, what it refuses, config and docstring.
+
+    Args:
+        cls: subclass of `kgan.metrics.GANMetric` that is called as `update_state(real, fake)`.
+        init_kwargs: dict. Arguments of its constructor.
+        real: float32 array of at least 6 examples, whose shape the metric takes; None where it
+            does not look at reals.
+        fake: float32 array likewise.
+        two_replicas: the fixture.
+        labels: int array, the classes of both sides, or None. Defaults to None.
+        least: int. How many examples of a side a result needs at least. Defaults to 2.
+        rtol: float. How far results may differ from one way of feeding to another, relative to
+            their largest. Defaults to 1e-6.
+        order_matters: bool. Whether the result depends on the order of the examples, so that
+            replicas and merged metrics give another one. Defaults to False.
+        prepare: function of each new metric, such as one that calls `adapt`, or None. Defaults to
+            None.
+    """
+    check_metric_config(cls, init_kwargs)
+    fed = _Fed(cls, init_kwargs, real, fake, labels, prepare)
+    metric = fed.metric()
+    fed.update(metric)
+    expected = metric.results()
+    assert tuple(expected) == tuple(metric.result_names)
+    result = metric.result()
+    assert all(type(x) is float for x in (result.values() if type(result) is dict else [result]))
+    assert np.all(np.isfinite(list(expected.values())))
+    check_metric_feeding(fed, expected, rtol)
+    check_metric_resets(fed, expected, rtol)
+    check_metric_merging(fed, expected, rtol, order_matters)
+    check_metric_replicas(fed, expected, rtol, order_matters, two_replicas)
+    check_metric_refusals(fed, least)
+    check_docstring(cls)
+
+
+class _Fed:
+    """What a metric is tested with, and how it is made."""
+
+    def __init__(self, cls, init_kwargs, real, fake, labels, prepare):
+        self.cls, self.init_kwargs, self.prepare = cls, init_kwargs, prepare
+        self.sides = {"real": real, "fake": fake}
+        self.sides = {side: values for side, values in self.sides.items() if values is not None}
+        self.labels = labels
+
+    def metric(self, built=False):
+        """A new metric, ready for its first batch."""
+        metric = self.cls(**_fresh(self.init_kwargs))
+        if self.prepare:
+            self.prepare(metric)
+        if built:
+            metric.build_for(next(iter(self.sides.values())).shape[1:])
+        return metric
+
+    def update(self, metric, part=slice(None), sides=("real", "fake"), update=None):
+        """Gives the metric a part of some sides, with their labels."""
+        batch = {side: values[part] for side, values in self.sides.items() if side in sides}
+        if self.labels is not None:
+            batch["labels"] = self.labels[part]
+        (update or metric.update_state)(**{k: tf.constant(v) for k, v in batch.items()})
+
+
+def check_metric_config(cls, init_kwargs):
+    """The metric has a name of its own; every argument is an attribute and survives JSON."""
+    assert getattr(kgan.metrics, cls.__name__) is cls
+    assert kgan.metrics.base.METRICS._find(cls.alias) is cls
+    metric = cls(**_fresh(init_kwargs))
+    config = metric.get_config()
+    for name in list(inspect.signature(cls.__init__).parameters)[1:]:
+        assert name in config, f"{cls.__name__}.get_config() lacks {name!r}"
+        assert hasattr(metric, name), f"{cls.__name__} has no attribute {name!r}"
+        if name in init_kwargs:
+            given = init_kwargs[name]
+            given = kgan.metrics.features.get(given) if name == "features" and given else given
+            assert _plain(getattr(metric, name)) == _plain(given), name
+    stored = json.loads(json.dumps(keras.saving.serialize_keras_object(metric)))
+    revived = keras.saving.deserialize_keras_object(stored)
+    assert type(revived) is cls
+    assert _plain(revived.get_config()) == _plain(config)
+    assert cls.from_config({**config, "name": "another"}).result_names != metric.result_names
+
+
+def check_metric_feeding(fed, expected, rtol):
+    """Batches of whatever size, eager or compiled, of both sides or of one: the same result."""
+    parts = (slice(0, 3), slice(3, 4), slice(4, None))
+    metric = fed.metric()
+    for part in parts:
+        fed.update(metric, part)
+    _assert_results(metric, expected, rtol)
+    metric = fed.metric()
+    for side in ("fake", "real"):
+        for part in parts:
+            fed.update(metric, part, sides=(side,))
+    _assert_results(metric, expected, rtol)
+    for jit_compile in (False, True):
+        metric = fed.metric(built=True)
+        compiled = tf.function(metric.update_state, jit_compile=jit_compile)
+        for part in parts:
+            fed.update(metric, part, update=compiled)
+        _assert_results(metric, expected, rtol)
+    metric = fed.metric()
+    extracted = {side: metric.extract(values) for side, values in fed.sides.items()}
+    metric.update_features(**extracted, labels=fed.labels)
+    _assert_results(metric, expected, rtol)
+
+
+def check_metric_resets(fed, expected, rtol):
+    """A metric that has forgotten is a new one; forgotten fakes leave the reals."""
+    metric = fed.metric()
+    fed.update(metric, slice(0, 4))
+    metric.reset_state()
+    with pytest.raises(ValueError, match="Received"):
+        metric.result()
+    fed.update(metric)
+    _assert_results(metric, expected, rtol)
+    fed.update(metric, slice(0, 4), sides=("fake",))
+    metric.reset_fakes()
+    with pytest.raises(ValueError, match="Received"):
+        metric.result()
+    fed.update(metric, sides=("fake",))
+    _assert_results(metric, expected, rtol)
+
+
+def check_metric_merging(fed, expected, rtol, order_matters):
+    """Two metrics that have seen a part each know together what one knows that has seen all."""
+    first, second, third = fed.metric(), fed.metric(), fed.metric()
+    fed.update(first, slice(0, 5))
+    fed.update(second, slice(5, None))
+    first.merge_state([third, second])
+    _assert_results(first, expected, rtol, order_matters)
+    third.merge_state([first])
+    _assert_results(third, expected, rtol, order_matters)
+
+
+def check_metric_replicas(fed, expected, rtol, order_matters, two_replicas):
+    """Replicas that see a part each, and what is given outside of them, sum to the whole."""
+    with two_replicas.scope():
+        metric = fed.metric(built=True)
+    update = tf.function(lambda batch: metric.update_state(**batch))
+
+    def on_replicas(**batch):
+        parts = {
+            name: two_replicas.experimental_distribute_values_from_function(
+                lambda context, x=x: x[context.replica_id_in_sync_group :: 2]
+            )
+            for name, x in batch.items()
+        }
+        two_replicas.run(update, args=(parts,))
+
+    for part in (slice(0, 5), slice(5, None)):
+        fed.update(metric, part, update=on_replicas)
+    _assert_results(metric, expected, rtol, order_matters)
+    metric.reset_state()
+    fed.update(metric, slice(0, 3))
+    fed.update(metric, slice(3, None), update=on_replicas)
+    _assert_results(metric, expected, rtol, order_matters)
+    other = fed.metric()
+    fed.update(other, slice(3, None))
+    metric.reset_state()
+    fed.update(metric, slice(0, 3))
+    metric.merge_state([other])
+    _assert_results(metric, expected, rtol, order_matters)
+
+
+def check_metric_refusals(fed, least):
+    """What has no answer gets an error that says so, and never a number."""
+    with pytest.raises(ValueError, match="Received"):
+        fed.metric().result()
+    for side, values in fed.sides.items():
+        others = [name for name in fed.sides if name != side]
+        metric = fed.metric()
+        fed.update(metric, sides=others)
+        if least > 1:
+            fed.update(metric, slice(0, least - 1), sides=(side,))
+        with pytest.raises(ValueError, match=f"(?s){side}.*Received"):
+            metric.result()
+        metric = fed.metric()
+        fed.update(metric)
+        spoilt = np.array(values[:3])
+        spoilt[1] = np.nan
+        labels = None if fed.labels is None else fed.labels[:3]
+        metric.update_state(**{side: spoilt}, labels=labels)
+        with pytest.raises(ValueError, match=f"(?s)NaN.*{side}"):
+            metric.result()
+        for wrong in (values[0], values.astype("int32"), np.repeat(values, 3, axis=-1)):
+            metric = fed.metric()
+            fed.update(metric)
+            with pytest.raises(ValueError, match="Received"):
+                metric.update_state(**{side: wrong}, labels=fed.labels)
+        if fed.cls.needs_labels:
+            with pytest.raises(ValueError, match="labels=None"):
+                fed.metric().update_state(**{side: values})
+
+
+def _assert_results(metric, expected, rtol, only_form=False):
+    """The results are those expected, or at least finite numbers of the same names."""
+    results = metric.results()
+    assert tuple(results) == tuple(expected)
+    largest = max(map(abs, expected.values()))
+    for name, value in results.items():
+        assert np.isfinite(value)
+        assert only_form or abs(value - expected[name]) <= rtol * largest, name
