@@ -337,7 +337,7 @@ def run_metric_test(
     order_matters=False,
     prepare=None,
 ):
-    """Checks that a measure does not depend on how it is fed, what it refuses, config and docstring.
+    """Checks that a measure says the same however it is fed, and its errors, config and docstring.
 
     Args:
         cls: subclass of `kgan.metrics.GANMetric` that is called as `update_state(real, fake)`.

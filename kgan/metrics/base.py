@@ -104,6 +104,7 @@ class GANMetric(keras.metrics.Metric):
             if not self.states:
                 self.build(values.shape[1:])
             self._check_shape(side, values)
+            labels = self._check_labels(labels, values) if self.needs_labels else None
             self.states[side].add(values, labels)
 
     def extract(self, images):
@@ -140,6 +141,18 @@ class GANMetric(keras.metrics.Metric):
                 f"Reals and fakes must have one shape. Received: {side} of shape "
                 f"{tuple(values.shape)} after others of {('batch', *self._shape)}"
             )
+
+    def _check_labels(self, labels, values):
+        labels = ops.convert_to_tensor(labels)
+        if labels.shape == (values.shape[0], 1):
+            labels = labels[:, 0]
+        dtype = keras.backend.standardize_dtype(labels.dtype)
+        if not keras.backend.is_int_dtype(dtype) or labels.shape != values.shape[:1]:
+            raise ValueError(
+                f"{type(self).__name__} needs an int label for each image, (batch,). Received: "
+                f"labels of {dtype} and shape {tuple(labels.shape)} for {values.shape[0]} images"
+            )
+        return labels
 
     # --- State ----------------------------------------------------------------------------------
 

@@ -10,6 +10,8 @@ _32_BITS = 2**32 - 1
 class State:
     """Base of what a metric keeps of one side.
 
+    A subclass writes `add_on_replica` and `merge`.
+
     Args:
         metric: `GANMetric`, which owns the variables.
         side: str, `"real"` or `"fake"`.
@@ -39,6 +41,23 @@ class State:
             values: float tensor `(batch, …)`.
             labels: int tensor `(batch,)`, where the state keeps labels. Defaults to None.
         """
+        strategy = _strategy_outside(self._count)
+        if strategy is None:
+            self.add_on_replica(values, labels)
+            return
+        # A batch that comes outside of the replicas is dealt out to them.
+        replicas = strategy.num_replicas_in_sync
+
+        def share(x):
+            return strategy.experimental_distribute_values_from_function(
+                lambda context: x[context.replica_id_in_sync_group :: replicas]
+            )
+
+        shares = share(values), None if labels is None else share(ops.convert_to_tensor(labels))
+        strategy.run(self.add_on_replica, shares)
+
+    def add_on_replica(self, values, labels):
+        """Takes in this replica's share of a batch."""
         raise NotImplementedError
 
     def merge(self, state):
@@ -50,9 +69,22 @@ class State:
         for variable in self._variables:
             variable.assign(ops.zeros(variable.shape, dtype=variable.dtype))
 
+    def _increase(self, variable, value):
+        """Adds to a variable once, whatever the number of replicas."""
+        strategy = _strategy_outside(variable)
+        # assign() would divide by the number of replicas, which an int does not survive.
+        mine = (
+            strategy.experimental_local_results(variable.value)[0] if strategy else variable.value
+        )
+        mine.assign_add(value)
+
 
 class Moments(State):
-    """Mean and covariance of all examples, in float64.
+    """Mean and covariance of all examples, from their sum and that of their products in float64.
+
+    Sums are what replicas and processes can add up. A variance that is small against the squared
+    mean is the difference of two large numbers: its relative error is about 1e-16 (mean / standard
+    deviation)², times a few. For float32 features that is no more than their own rounding.
 
     Args:
         metric: `GANMetric`.
@@ -65,18 +97,17 @@ class Moments(State):
         self._sum = self._add("sum", (dim,), "float64")
         self._products = self._add("products", (dim, dim), "float64")
 
-    def add(self, values, labels=None):
-        """Takes in a batch; labels do not matter."""
+    def add_on_replica(self, values, labels=None):
+        """Takes in this replica's share of a batch; labels do not matter."""
         values = ops.cast(values, "float64")
-        n = ops.cast(ops.shape(values)[0], "int64")
-        self._count.assign(self._count + n)
-        self._sum.assign(self._sum + ops.sum(values, axis=0))
-        self._products.assign(self._products + ops.matmul(ops.transpose(values), values))
+        self._count.value.assign_add(ops.cast(ops.shape(values)[0], "int64"))
+        self._sum.value.assign_add(ops.sum(values, axis=0))
+        self._products.value.assign_add(ops.matmul(ops.transpose(values), values))
 
     def merge(self, state):
         """Takes in what another state of this kind has seen."""
         for mine, theirs in zip(self._variables, state._variables, strict=True):
-            mine.assign(mine + _array(theirs))
+            self._increase(mine, _array(theirs))
 
     def is_finite(self):
         """Returns whether all that was seen is finite."""
@@ -116,17 +147,20 @@ class Samples(State):
         self._values = self._add("values", (rows, *shape), "float32")
         self._is_kept = self._add("is_kept", (rows,), "int64")
         self._labels = self._add("labels", (rows,), "int64") if has_labels else None
+        self._strange = self._add("strange", (), "int64")
 
-    def add(self, values, labels=None):
-        """Takes in a batch, with labels if it keeps them."""
+    def add_on_replica(self, values, labels=None):
+        """Takes in this replica's share of a batch, with labels if it keeps them."""
         values = ops.cast(values, "float32")
         n = ops.cast(ops.shape(values)[0], "int64")
-        slots = self._slots(self._count + ops.arange(n, dtype="int64"))
+        slots = self._slots(self._count.value + ops.arange(n, dtype="int64"))
         self._write(self._values, slots, values)
         self._write(self._is_kept, slots, ops.ones_like(slots))
         if self._labels is not None:
-            self._write(self._labels, slots, ops.cast(ops.reshape(labels, (-1,)), "int64"))
-        self._count.assign(self._count + n)
+            self._write(self._labels, slots, ops.cast(labels, "int64"))
+        is_strange = ops.logical_not(ops.isfinite(values))
+        self._strange.value.assign_add(ops.sum(ops.cast(is_strange, "int64")))
+        self._count.value.assign_add(n)
 
     def _slots(self, numbers):
         """Returns where this replica's examples of these numbers go."""
@@ -136,21 +170,29 @@ class Samples(State):
         room = self._max_samples // replicas
         draws = ops.right_shift(_hash(numbers) * (numbers + 1), 32)
         slots = ops.where(numbers < room, numbers, draws)
-        return ops.where(slots < room, slots * replicas + replica, self._max_samples)
+        slots = ops.where(slots < room, slots * replicas + replica, self._max_samples)
+        # Two that go to one slot must not leave the label of one with the values of the other.
+        latest = ops.segment_max(numbers, slots, num_segments=self._max_samples + 1)
+        return ops.where(ops.take(latest, slots) == numbers, slots, self._max_samples)
 
     @staticmethod
     def _write(variable, slots, rows):
-        variable.assign(ops.scatter_update(variable.value, slots[:, None], rows))
+        # In place: assign() would copy all that is kept at every batch.
+        tf.raw_ops.ResourceScatterNdUpdate(
+            ref=variable.value.handle, indices=slots[:, None], updates=rows
+        )
 
     def merge(self, state):
         """Takes in what another state of this kind has kept, each stream by its length."""
+        strange = _array(self._strange) + _array(state._strange)
         states = [state for state in (self, state) if state.count]
         total = sum(state.count for state in states)
         parts = [state._part(self._max_samples, total) for state in states]
         self.reset()
         for values, labels in parts:
             self.add(values, labels)
-        self._count.assign(total)
+        self._increase(self._count, total - self.count)
+        self._increase(self._strange, strange - _array(self._strange))
 
     def _part(self, max_samples, total):
         """Returns this stream's share of what is kept of several, with the labels."""
@@ -161,8 +203,8 @@ class Samples(State):
         return values[rows], None if self._labels is None else self.labels()[rows]
 
     def is_finite(self):
-        """Returns whether all that is kept is finite."""
-        return bool(np.all(np.isfinite(self.values())))
+        """Returns whether all that was seen is finite."""
+        return not _array(self._strange)
 
     def values(self):
         """Returns the examples that are kept, float32 `(n, …)`, in the order of their slots."""
@@ -178,6 +220,12 @@ class Samples(State):
         return kept
 
 
+def _strategy_outside(variable):
+    """Returns the strategy that a variable is spread by, but None on one of its replicas."""
+    is_outside = not tf.distribute.has_strategy() or tf.distribute.in_cross_replica_context()
+    return getattr(variable.value, "distribute_strategy", None) if is_outside else None
+
+
 def _hash(numbers):
     """Returns 32 bits for each int64 that look random (Wellons 2018, "lowbias32")."""
     for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
@@ -189,4 +237,4 @@ def _hash(numbers):
 
 def _array(variable):
     """Returns a variable's value, summed over the replicas."""
-    return np.array(ops.convert_to_numpy(ops.convert_to_tensor(variable)))
+    return variable.value.numpy()
