@@ -3,8 +3,18 @@
 from kgan.metrics import features
 from kgan.metrics.base import METRICS, GANMetric
 from kgan.metrics.frechet import FrechetDistance
+from kgan.metrics.realness import auroc, gives_probability, realness
 
-__all__ = ["FrechetDistance", "GANMetric", "features", "get", "names"]
+__all__ = [
+    "FrechetDistance",
+    "GANMetric",
+    "auroc",
+    "features",
+    "get",
+    "gives_probability",
+    "names",
+    "realness",
+]
 
 
 def names():
