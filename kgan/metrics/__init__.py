@@ -3,11 +3,13 @@
 from kgan.metrics import features
 from kgan.metrics.base import METRICS, GANMetric
 from kgan.metrics.frechet import FrechetDistance
+from kgan.metrics.parzen import ParzenLogLikelihood
 from kgan.metrics.realness import auroc, gives_probability, realness
 
 __all__ = [
     "FrechetDistance",
     "GANMetric",
+    "ParzenLogLikelihood",
     "auroc",
     "features",
     "get",
