@@ -2,11 +2,13 @@
 
 from kgan.metrics import features
 from kgan.metrics.base import METRICS, GANMetric
+from kgan.metrics.evaluation import Evaluation
 from kgan.metrics.frechet import FrechetDistance
 from kgan.metrics.parzen import ParzenLogLikelihood
 from kgan.metrics.realness import auroc, gives_probability, realness
 
 __all__ = [
+    "Evaluation",
     "FrechetDistance",
     "GANMetric",
     "ParzenLogLikelihood",

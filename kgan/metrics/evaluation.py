@@ -1,0 +1,528 @@
+"""One generator after another against the same reals: what the callback and the program share."""
+
+import hashlib
+import math
+import os
+import pathlib
+import re
+import warnings
+import zipfile
+import zlib
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kgan.batches import check_images
+from kgan.files import atomic_path
+from kgan.metrics import features as features_room
+from kgan.metrics.base import METRICS, GANMetric
+
+MNIST_SHAPE = (28, 28, 1)
+# What published Fréchet distances are computed with.
+PUBLISHED_NETWORK = "inception_2015"
+# The split of a data set that a metric's `adapts_to` speaks of.
+ADAPTS_TO = {"training": "train", "validation": "validation"}
+# How many samples are drawn at once, and so are in memory, unless they are large.
+CHUNK, CHUNK_BYTES = 1024, 2**28
+
+
+class Evaluation:
+    """Compares the samples of one generator after another with the same reals.
+
+    Reals go in once. What a network says of them is kept on disk, under a digest of the images
+    themselves and the network, so that another evaluation of the same reals does not ask it again.
+    Metrics that look through one network share its pass over the images.
+
+    Args:
+        metrics: list of `kgan.metrics.GANMetric` or their names, or one str with commas between
+            names (`"fd,prdc:k=5"`). The objects themselves are left alone: they are copied.
+        features: the network of the metrics that have none: a name, a `FeatureNetwork`, a
+            `keras.Model`, or `"auto"`, the MNIST classifier for images of 28x28x1 and else the
+            network of published Fréchet distances. Defaults to `"auto"`.
+        batch_size: int >= 1, how many images a network sees at once. Defaults to 128.
+        cache_dir: str or path, where features of reals are kept; they may be deleted at any time.
+            Defaults to `kgan/features` in Keras's home (`~/.keras`, or KERAS_HOME).
+        verbose: int, of the progress bars: 0 (none), 1, or 2 (a line at the end of each). Defaults
+            to 0.
+
+    Raises:
+        ValueError: if a metric or network is unknown, or two results would share a name.
+        TypeError: if a metric is of another type.
+
+    Example:
+    >>> evaluation = kgan.metrics.Evaluation(["fd"], features="pixels")
+    >>> evaluation.set_reals(kgan.data.load("digits", 100, shuffle=False, drop_remainder=False))
+    >>> results, failures = evaluation.judge(gan, n=200)
+    >>> list(results), failures
+    (['frechet_distance'], {})
+    """
+
+    def __init__(self, metrics, features="auto", batch_size=128, cache_dir=None, verbose=0):
+        self.metrics = parse_metrics(metrics)
+        self.features = features
+        self.batch_size = batch_size
+        self.cache_dir = _default_cache() if cache_dir is None else pathlib.Path(cache_dir)
+        self.verbose = verbose
+        # Known with the reals: the network of metrics without one, and what was seen of each split.
+        self.network = None if features == "auto" else features_room.get(features)
+        self.splits = {}
+        self._labels = None
+        self._functions = {}
+        self._compiled_size = 0
+
+    # --- Reals ----------------------------------------------------------------------------------
+
+    def set_reals(self, datasets):
+        """Takes in the reals, once.
+
+        Args:
+            datasets: a `tf.data.Dataset` of batches of images or `(images, labels)`, finite; or an
+                array, or a tuple of two; or a dict of these by split, `"train"`, `"test"` and
+                `"validation"`, of which each metric takes what its `split` and `adapts_to` say.
+                Features are kept on disk if each pass gives the same images, in whatever order.
+
+        Raises:
+            ValueError: if there are no images, or not finite ones of one shape; or labels or a
+                split are missing that a metric needs.
+            TypeError: if a data set is something else.
+        """
+        splits = {metric.split for metric in self.metrics}
+        if not isinstance(datasets, dict):
+            self._check_splits({}, adapting_only=True)
+            datasets = dict.fromkeys(splits, datasets)
+        self._check_splits(datasets)
+        first = {split: first_batch(dataset) for split, dataset in datasets.items()}
+        self._fit_to(*next(iter(first.values())))
+        for dataset in {id(dataset): dataset for dataset in datasets.values()}.values():
+            names = [name for name, other in datasets.items() if other is dataset]
+            seen = self._add_reals(names[0], dataset, [m for m in self.metrics if m.split in names])
+            self.splits |= dict.fromkeys(names, seen)
+        for metric in self.metrics:
+            if metric.adapts_to:
+                split = ADAPTS_TO[metric.adapts_to]
+                metric.adapt(np.concatenate([x for x, _ in self._batches(split, datasets[split])]))
+
+    def _check_splits(self, datasets, adapting_only=False):
+        for metric in self.metrics:
+            needed = [ADAPTS_TO[metric.adapts_to]] if metric.adapts_to else []
+            needed += [] if adapting_only else [metric.split]
+            missing = [split for split in needed if split not in datasets]
+            if missing:
+                raise ValueError(
+                    f"{type(metric).__name__} needs the {missing[0]} images of the data set beside "
+                    'the others: {"train": …, "test": …, "validation": …}. Received: '
+                    f"{sorted(datasets) or 'a single data set'}"
+                )
+
+    def _fit_to(self, images, labels):
+        """Gives metrics without a network the evaluation's, once the images' shape is known."""
+        self.image_shape = tuple(images.shape[1:])
+        for metric in self.metrics:
+            if metric.needs_labels and (labels is None or labels.ndim != 1):
+                raise ValueError(
+                    f"{type(metric).__name__} needs the class of each image: a data set of "
+                    f"(images, labels). Received: {'no labels' if labels is None else labels.shape}"
+                )
+        if self.network is None and any(_lacks_network(metric) for metric in self.metrics):
+            name = "mnist" if self.image_shape == MNIST_SHAPE else PUBLISHED_NETWORK
+            self.network = features_room.get(name)
+        self.metrics = [_with_network(metric, self.network) for metric in self.metrics]
+
+    def _add_reals(self, split, dataset, metrics):
+        """Shows the metrics one split of the reals, and returns what can be said of it."""
+        groups = self._by_network(metrics)
+        kept = {key: group for key, group in groups.items() if group[0] and group[0].weights()}
+        direct = [group for key, group in groups.items() if key not in kept]
+        digest, labels = _Digest(), []
+        for images, numbers in self._batches(split, dataset):
+            digest.add(images, numbers)
+            labels.append(numbers)
+            self._update("real", images, numbers, direct)
+        for key, (network, group) in kept.items():
+            stored = self._load(key, digest) or self._compute(split, dataset, key, network, digest)
+            for outputs in _slices(stored, CHUNK):
+                for metric in group:
+                    values = outputs[metric.looks_at]
+                    metric.update_features(real=values, labels=outputs.get("labels"))
+        if self._labels is None and labels[0] is not None:
+            self._labels = np.concatenate(labels)
+        return {"images": digest.count}
+
+    def _compute(self, split, dataset, key, network, digest):
+        """Returns what the network says of a data set, as arrays, and keeps it on disk."""
+        seen, parts = _Digest(), []
+        for images, labels in self._batches(f"{split}, {network.name}", dataset):
+            seen.add(images, labels)
+            outputs = {name: x.numpy() for name, x in self._look(network, images).items()}
+            parts.append(outputs if labels is None else {**outputs, "labels": labels})
+        stored = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        if seen.hexdigest() != digest.hexdigest():
+            warnings.warn(
+                "The reals are others in each pass over the data set, so that their features "
+                "cannot be kept for the next evaluation; kgan.data.load(…, shuffle=False, "
+                "drop_remainder=False) gives all images each time",
+                stacklevel=4,
+            )
+            return stored
+        path = self._path(key, digest)
+        try:
+            with atomic_path(path) as temporary:
+                np.savez(temporary, **stored)
+        except OSError as error:
+            warnings.warn(f"Features of the reals are not kept: {error}", stacklevel=4)
+        return stored
+
+    def _load(self, key, digest):
+        """Returns what `_compute` has kept on disk, or None."""
+        path = self._path(key, digest)
+        if not path.exists():
+            return None
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                stored = {name: file[name] for name in file.files}
+            if "features" not in stored or any(len(x) != digest.count for x in stored.values()):
+                raise ValueError("it holds something else")
+        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+            warnings.warn(
+                f"{path} is damaged, so its features are computed anew ({error})", stacklevel=4
+            )
+            return None
+        return stored
+
+    def _path(self, key, digest):
+        return self.cache_dir / f"{key}-{digest.hexdigest()}.npz"
+
+    # --- Fakes ----------------------------------------------------------------------------------
+
+    def check(self, gan):
+        """Raises unless this GAN's samples can be compared with the reals.
+
+        Args:
+            gan: `kgan.GAN`.
+
+        Raises:
+            ValueError: if images are of another shape, or labels are missing.
+        """
+        check_images(np.zeros((1, *self.image_shape), "float32"), gan.image_shape)
+        for metric in self.metrics:
+            if metric.needs_labels and gan.num_classes is None:
+                raise ValueError(
+                    f"{type(metric).__name__} needs the class of each sample, which only a GAN "
+                    "with num_classes knows. Received: a GAN without classes"
+                )
+        if gan.is_conditional and self._labels is None:
+            raise ValueError(
+                "Samples of a conditional GAN take the labels of the reals: a data set of "
+                "(images, labels). Received: reals without labels"
+            )
+
+    def judge(self, gan, n=10_000, seed=0):
+        """Compares samples of a GAN with the reals.
+
+        A conditional GAN draws each class as often as it is among the reals. The same seed draws
+        the same latents and labels, whatever the GAN has learned meanwhile, and does not disturb
+        its training.
+
+        Args:
+            gan: `kgan.GAN`.
+            n: int >= 1, how many samples. Defaults to 10,000.
+            seed: int >= 0, of latents and the order of labels. Defaults to 0.
+
+        Returns:
+            `(results, failures)`: dict of floats by result name, and dict of messages by metric
+            name. What a failed metric would have said is NaN.
+
+        Raises:
+            ValueError: as `check`.
+        """
+        self.check(gan)
+        draws = [metric for metric in self.metrics if metric.needs_generator]
+        looks = [metric for metric in self.metrics if not metric.needs_generator]
+        for metric in self.metrics:
+            metric.reset_fakes()
+        bar = self._bar("samples", n, "sample")
+        groups, done = list(self._by_network(looks).values()), 0
+        for images, labels in self._samples(gan, n, seed):
+            self._update("fake", images, labels, groups)
+            for metric in draws:
+                metric.update_from(gan, None, images, labels)
+            done += len(images)
+            bar.update(done)
+        return self._results()
+
+    def judge_images(self, dataset):
+        """Compares images, of whatever model, with the reals.
+
+        Args:
+            dataset: as one of `set_reals`.
+
+        Returns:
+            As `judge`.
+
+        Raises:
+            ValueError: if they are no images of the reals' shape, labels are missing, or a metric
+                draws samples of its own.
+        """
+        images, labels = first_batch(dataset)
+        for metric in self.metrics:
+            if metric.needs_generator:
+                raise ValueError(
+                    f"{type(metric).__name__} draws its own samples, so that it needs the GAN. "
+                    "Received: images only"
+                )
+            if metric.needs_labels and labels is None:
+                raise ValueError(
+                    f"{type(metric).__name__} needs the class of each image. Received: samples "
+                    "without labels"
+                )
+            metric.reset_fakes()
+        if tuple(images.shape[1:]) != self.image_shape:
+            raise ValueError(
+                f"Samples must have the shape of the reals, {self.image_shape}. "
+                f"Received: {tuple(images.shape[1:])}"
+            )
+        groups = list(self._by_network(self.metrics).values())
+        for images, labels in self._batches("samples", dataset):
+            self._update("fake", images, labels, groups)
+        return self._results()
+
+    def _samples(self, gan, n, seed):
+        """Yields batches of samples and their labels."""
+        labels = self._labels_for(gan, n, seed)
+        image_bytes = 4 * math.prod(gan.image_shape)
+        chunk = max(self.batch_size, min(CHUNK, CHUNK_BYTES // image_bytes))
+        for start in range(0, n, chunk):
+            stop = min(start + chunk, n)
+            part = None if labels is None else labels[start:stop]
+            # A seed for each chunk, since equal seeds draw equal latents.
+            chunk_seed = int(np.random.SeedSequence([seed, start]).generate_state(1)[0])
+            images = gan.generate(stop - start, part, chunk_seed, self.batch_size)
+            yield from _pieces(images, part, self.batch_size)
+
+    def _labels_for(self, gan, n, seed):
+        """Returns labels in the proportions of the reals', in an order that the seed decides."""
+        if not gan.is_conditional:
+            return None
+        labels = self._labels
+        # Evenly chosen of the sorted classes, each comes up as often as n allows.
+        labels = np.sort(labels) if labels.ndim == 1 else labels
+        chosen = labels[np.arange(n) * len(labels) // n]
+        return np.random.default_rng(seed).permutation(chosen)
+
+    def _results(self):
+        results, failures = {}, {}
+        bar = self._bar("metrics", len(self.metrics), "metric")
+        for metric in self.metrics:
+            try:
+                results |= metric.results()
+            except ValueError as error:
+                failures[metric.name] = str(error)
+                results |= dict.fromkeys(metric.result_names, math.nan)
+            bar.add(1)
+        return results, failures
+
+    # --- Networks -------------------------------------------------------------------------------
+
+    def _by_network(self, metrics):
+        """Returns `(network, metrics)` by the network's key, with None for the images alone."""
+        groups = {}
+        for metric in metrics:
+            network = None if metric.looks_at == "images" else metric.features
+            key = network and network.key()
+            groups.setdefault(key, (network, []))[1].append(metric)
+        return groups
+
+    def _update(self, side, images, labels, groups):
+        for network, metrics in groups:
+            outputs = {"images": images} if network is None else self._look(network, images)
+            for metric in metrics:
+                metric.update_features(**{side: outputs[metric.looks_at]}, labels=labels)
+
+    def _look(self, network, images):
+        """Returns what a network says of images, computed by a graph for one size of batch."""
+        function = self._functions.get(network)
+        if function is None:
+            function = self._functions[network] = tf.function(lambda x: network(x))
+        n = len(images)
+        self._compiled_size = max(self._compiled_size, n)
+        if n < self._compiled_size:
+            padding = np.repeat(images[:1], self._compiled_size - n, axis=0)
+            images = np.concatenate([images, padding])
+        return {name: x[:n] for name, x in function(tf.constant(images)).items()}
+
+    # --- Batches --------------------------------------------------------------------------------
+
+    def _batches(self, what, dataset):
+        """Yields checked batches of at most `batch_size` images, with a progress bar."""
+        bar = self._bar(what, _length(dataset))
+        for i, (images, labels) in enumerate(batches_of(dataset), start=1):
+            if images.shape[1:] != self.image_shape:
+                raise ValueError(
+                    f"All images must have one shape. Received: {images.shape[1:]} after "
+                    f"{self.image_shape}"
+                )
+            if not np.all(np.isfinite(images)):
+                raise ValueError(f"Images must be finite. Received: NaN or infinity in the {what}")
+            yield from _pieces(images, labels, self.batch_size)
+            bar.update(i)
+        if bar.target != i:
+            bar.update(i, finalize=True)
+
+    def _bar(self, what, target, unit="batch"):
+        if self.verbose:
+            print(f"{what}:", end="\n" if self.verbose == 1 else " ", flush=True)
+        return keras.utils.Progbar(target, verbose=self.verbose, unit_name=unit)
+
+
+class _Digest:
+    """What identifies images and their labels, in whatever order they come."""
+
+    def __init__(self):
+        self.count, self._sum, self._shape = 0, 0, None
+
+    def add(self, images, labels):
+        """Takes in a batch of arrays."""
+        self.count += len(images)
+        self._shape = images.shape[1:]
+        rows = np.ascontiguousarray(images).reshape(len(images), -1)
+        for i, row in enumerate(rows):
+            digest = hashlib.blake2b(row, digest_size=16)
+            if labels is not None:
+                digest.update(np.ascontiguousarray(labels[i]).tobytes())
+            # A sum does not depend on the order, and images that come twice do not cancel.
+            self._sum += int.from_bytes(digest.digest(), "big")
+
+    def hexdigest(self):
+        """Returns a str of 32 characters."""
+        text = f"{self._shape} {self.count} {self._sum}"
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def parse_metrics(metrics):
+    """Returns the metrics that a list of objects and names, or one str of names, stands for.
+
+    Args:
+        metrics: list of `kgan.metrics.GANMetric` and names, one of them, or names with commas
+            between them; what follows a comma and holds `=` is an argument of the name before.
+
+    Raises:
+        ValueError: if there are none, one is unknown, or two results would share a name.
+        TypeError: if one is of another type.
+
+    Example:
+    >>> [metric.name for metric in parse_metrics("fd:features=pixels,name=pixel_distance,fd")]
+    ['pixel_distance', 'frechet_distance']
+    """
+    if isinstance(metrics, str):
+        metrics = [text for text in re.split(r",(?!\s*\w+=)", metrics) if text.strip()]
+    elif not isinstance(metrics, (list, tuple)):
+        metrics = [metrics]
+    metrics = [METRICS.get(metric, GANMetric) for metric in metrics]
+    if not metrics:
+        raise ValueError(f"Give at least one metric: {', '.join(METRICS.names())}. Received: none")
+    names = [name for metric in metrics for name in metric.result_names]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(
+            "Two results would share a name: give one of their metrics another (name=…). "
+            f"Received twice: {', '.join(twice)}"
+        )
+    return metrics
+
+
+def batches_of(dataset):
+    """Yields the batches of a data set as arrays: float32 images, and labels or None.
+
+    Args:
+        dataset: a finite `tf.data.Dataset` of batches of images or `(images, labels)`; or an
+            array, or a tuple of two.
+
+    Raises:
+        TypeError: if it is something else.
+        ValueError: if it does not end, or its images are not batches of floats.
+
+    Example:
+    >>> images = np.zeros((5, 8, 8, 1), "float32")
+    >>> [len(batch) for batch, labels in batches_of((images, np.arange(5)))]
+    [5]
+    """
+    if isinstance(dataset, tf.data.Dataset):
+        if dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
+            raise ValueError("A data set of reals must end. Received: one that repeats for ever")
+        batches = dataset.as_numpy_iterator()
+    elif isinstance(dataset, (np.ndarray, tuple)):
+        arrays = dataset if isinstance(dataset, tuple) else (dataset,)
+        starts = range(0, len(arrays[0]), CHUNK)
+        batches = (tuple(x[start : start + CHUNK] for x in arrays) for start in starts)
+    else:
+        raise TypeError(
+            "Images come as a tf.data.Dataset of batches, as an array, or as a tuple of images "
+            f"and labels. Received: {type(dataset).__name__}"
+        )
+    for batch in batches:
+        images, *labels = batch if isinstance(batch, tuple) else (batch,)
+        images = np.asarray(images)
+        if images.ndim != 4 or images.dtype.kind != "f":
+            raise ValueError(
+                "Images must be batches of floats in [-1, 1], (batch, height, width, channels). "
+                f"Received: {images.dtype} of shape {images.shape}"
+            )
+        yield images.astype("float32", copy=False), np.asarray(labels[0]) if labels else None
+
+
+def first_batch(dataset):
+    """Returns the first batch of `batches_of`.
+
+    Args:
+        dataset: as of `batches_of`.
+
+    Raises:
+        ValueError: also if there is none.
+
+    Example:
+    >>> images, labels = first_batch(np.zeros((5, 8, 8, 1), "float32"))
+    >>> images.shape, labels
+    ((5, 8, 8, 1), None)
+    """
+    for batch in batches_of(dataset):
+        return batch
+    raise ValueError("Expected a data set with images. Received: an empty one")
+
+
+def _length(dataset):
+    """Returns the number of batches of a data set, or None where nobody knows."""
+    if not isinstance(dataset, tf.data.Dataset):
+        images = dataset[0] if isinstance(dataset, tuple) else dataset
+        return -(-len(images) // CHUNK)
+    length = int(dataset.cardinality())
+    return length if length >= 0 else None
+
+
+def _pieces(images, labels, size):
+    """Yields a batch in pieces of at most `size` images."""
+    for start in range(0, len(images), size):
+        part = slice(start, start + size)
+        yield images[part], None if labels is None else labels[part]
+
+
+def _slices(arrays, size):
+    """Yields a dict of arrays in dicts of at most `size` rows."""
+    for start in range(0, len(arrays["features"]), size):
+        yield {name: x[start : start + size] for name, x in arrays.items()}
+
+
+def _lacks_network(metric):
+    return metric.features is None and metric.looks_at != "images"
+
+
+def _with_network(metric, network):
+    """Returns an empty copy of a metric, with this network if it has none and needs one."""
+    network = network if _lacks_network(metric) else metric.features
+    # As an object: a config would lose the weights of a network that somebody has trained.
+    return type(metric).from_config({**metric.get_config(), "features": network})
+
+
+def _default_cache():
+    home = os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras"
+    return pathlib.Path(home) / "kgan" / "features"
