@@ -259,16 +259,21 @@ class GANMetric(keras.metrics.Metric):
 
     def get_config(self):
         """Returns the arguments that make an equal, empty metric."""
-        network = self.features and keras.saving.serialize_keras_object(self.features)
-        return {**super().get_config(), "features": network}
+        config = super().get_config()
+        # What looks at the images themselves has no network to choose.
+        if self.looks_at != "images":
+            network = self.features
+            config["features"] = network and keras.saving.serialize_keras_object(network)
+        return config
 
     @classmethod
     def from_config(cls, config):
         """Makes the metric that `get_config` described."""
-        network = config.get("features")
+        config = dict(config)
+        network = config.pop("features", None)
         if isinstance(network, dict):
             network = keras.saving.deserialize_keras_object(network)
-        return cls(**{**config, "features": network}) if "features" in config else cls(**config)
+        return cls(**config) if cls.looks_at == "images" else cls(**config, features=network)
 
 
 def check_varies(metric, side, variances, means):
