@@ -1,9 +1,20 @@
 """Networks that look at images for a metric: `kgan.metrics.features.get("mnist")`."""
 
 from kgan.metrics.features.base import FEATURES, FeatureNetwork
+from kgan.metrics.features.keras_networks import InceptionV3, KerasCV, KerasModel
+from kgan.metrics.features.mnist import MNIST
 from kgan.metrics.features.pixels import Pixels
 
-__all__ = ["FeatureNetwork", "Pixels", "get", "names"]
+__all__ = [
+    "FeatureNetwork",
+    "InceptionV3",
+    "KerasCV",
+    "KerasModel",
+    "MNIST",
+    "Pixels",
+    "get",
+    "names",
+]
 
 
 def names():

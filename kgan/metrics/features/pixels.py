@@ -11,6 +11,9 @@ from kgan.metrics.features.base import FEATURES, FeatureNetwork
 class Pixels(FeatureNetwork):
     """The pixels in a row, in [0, 1] as papers that compare pixels have them.
 
+    So Parzen windows do since Goodfellow et al. 2014 (arXiv 1406.2661, section 5). "features" is
+    (x + 1) / 2, `(batch, height * width * channels)`, of images x of any size and channels.
+
     Args:
         name: str. Defaults to `"pixels"`.
 
