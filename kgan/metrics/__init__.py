@@ -4,14 +4,22 @@ from kgan.metrics import features
 from kgan.metrics.base import METRICS, GANMetric
 from kgan.metrics.evaluation import Evaluation
 from kgan.metrics.frechet import FrechetDistance
+from kgan.metrics.nearest import Memorization, NearestNeighborError, TwoSampleAccuracy
 from kgan.metrics.parzen import ParzenLogLikelihood
+from kgan.metrics.precision_recall import PrecisionRecall
 from kgan.metrics.realness import auroc, gives_probability, realness
+from kgan.metrics.wasserstein import SlicedWasserstein
 
 __all__ = [
     "Evaluation",
     "FrechetDistance",
     "GANMetric",
+    "Memorization",
+    "NearestNeighborError",
     "ParzenLogLikelihood",
+    "PrecisionRecall",
+    "SlicedWasserstein",
+    "TwoSampleAccuracy",
     "auroc",
     "features",
     "get",
