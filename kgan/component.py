@@ -71,3 +71,21 @@ class Component:
     def from_config(cls, config):
         """Makes the component that `get_config` described."""
         return cls(**config)
+
+
+class Observer(Component):
+    """Base of what looks at the updates of a `fit` without changing them; see `GAN.observe`.
+
+    Its variables are not saved with the GAN.
+    """
+
+    def observe(self, player, gradients, round):
+        """Is called in the train step, after each update of either player.
+
+        Args:
+            player: `"generator"` or `"discriminator"`.
+            gradients: list of tensors or None, one for each of the player's variables, of this
+                replica's share of the loss and scaled for float16 if the optimizer does that.
+            round: `kgan.Round`, the round that the update came from.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must implement observe().")

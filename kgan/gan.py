@@ -142,6 +142,7 @@ class GAN(keras.Model):
         self._trackers = {}
         self._evaluation_metrics = []
         self._components = []
+        self._observers = []
         self.built = True
 
     @property
@@ -513,6 +514,28 @@ class GAN(keras.Model):
 
     # --- The step -------------------------------------------------------------------------------
 
+    def observe(self, observer):
+        """Shows an observer every update of one `fit`, and none after it.
+
+        A callback calls this in `on_train_begin`.
+
+        Args:
+            observer: `kgan.component.Observer`.
+        """
+        with self.distribute_strategy.scope():
+            observer.variables = []
+            observer.build(self)
+        self._observers.append(observer)
+        self.make_train_function(force=True)
+
+    def fit(self, *args, **kwargs):
+        """Keras's `fit`; what observed it, looks away at its end, however that came."""
+        try:
+            return super().fit(*args, **kwargs)
+        finally:
+            if self._observers:
+                self._observers, self.train_function = [], None
+
     def train_step(self, data):
         """Moves the discriminator `discriminator_steps` times and the generator once."""
         images, labels = self._unpack(data)
@@ -595,6 +618,8 @@ class GAN(keras.Model):
         for component in self._components:
             if component.player == player:
                 component.after_update(round)
+        for observer in self._observers:
+            observer.observe(player, gradients, round)
 
     def _paces(self, player):
         """Yields the variables whose update the dynamics shorten, and by which factor."""

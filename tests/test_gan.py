@@ -223,6 +223,70 @@ def test_two_replicas_draw_different_latents(two_replicas):
     assert not np.allclose(drawn[0], drawn[1])
 
 
+# --- Observers ----------------------------------------------------------------------------------
+
+
+class Watching(keras.callbacks.Callback):
+    """Shows an observer the fit."""
+
+    def __init__(self, observer):
+        super().__init__()
+        self.observer = observer
+
+    def on_train_begin(self, logs=None):
+        self.model.observe(self.observer)
+
+
+class Sums(kgan.component.Observer):
+    """Adds up the gradients of both players."""
+
+    def build(self, gan):
+        self.turns = self.add_variable((2,))
+        self.total = self.add_variable()
+
+    def observe(self, player, gradients, round):
+        assert round.fake["images"].shape[1:] == round.real["images"].shape[1:]
+        self.turns.assign(self.turns + ops.one_hot(player == "generator", 2))
+        self.total.assign(self.total + sum(ops.sum(ops.abs(g)) for g in gradients))
+
+
+@pytest.mark.parametrize("how", [{}, {"run_eagerly": True}, {"steps_per_execution": 2}])
+@pytest.mark.parametrize("updates", ["simultaneous", "alternating"])
+def test_an_observer_sees_each_update_and_changes_no_bit(how, updates):
+    compile_kwargs = {"updates": updates, "discriminator_steps": 2, **how}
+    expected, gan = (make_gan(compile_kwargs=compile_kwargs) for _ in range(2))
+    observer = Sums()
+    logs = fit(gan, epochs=2, batch_size=4, callbacks=[Watching(observer)])
+    assert logs == fit(expected, epochs=2, batch_size=4)
+    assert max_difference(gan, expected) == 0
+    # Eight steps, each with two turns of the discriminator and one of the generator.
+    assert observer.turns.numpy().tolist() == [16, 8]
+    assert float(observer.total.numpy()) > 0
+
+
+def test_an_observer_looks_away_at_the_end_of_a_fit():
+    gan, observer = make_gan(), Sums()
+    fit(gan, callbacks=[Watching(observer)])
+    fit(gan)
+    assert observer.turns.numpy().tolist() == [1, 1]
+    with pytest.raises(ValueError):
+        fit(gan, images=IMAGES[:, :1], callbacks=[Watching(observer)])
+    fit(gan)
+    assert observer.turns.numpy().tolist() == [0, 0]
+
+
+def test_an_observer_is_not_saved(tmp_path):
+    class Saving(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.save(tmp_path / "gan.keras")
+
+    gan = make_gan()
+    fit(gan, callbacks=[Watching(Sums()), Saving()])
+    loaded = kgan.load_gan(tmp_path / "gan.keras")
+    assert max_difference(gan, loaded) == 0
+    fit(loaded)
+
+
 # --- Regularisers, optimizers, precision --------------------------------------------------------
 
 
