@@ -2,6 +2,7 @@
 
 from kgan.callbacks.checkpoint import Checkpoint, CheckpointError, list_checkpoints
 from kgan.callbacks.curves import Curves, save_curves
+from kgan.callbacks.evaluate import Evaluate
 from kgan.callbacks.interrupt import GracefulInterrupt
 from kgan.callbacks.metrics_log import MetricsLog, read_metrics
 from kgan.callbacks.non_finite import NonFiniteLossError, TerminateOnNonFinite
@@ -12,6 +13,7 @@ __all__ = [
     "Checkpoint",
     "CheckpointError",
     "Curves",
+    "Evaluate",
     "GracefulInterrupt",
     "MetricsLog",
     "NonFiniteLossError",

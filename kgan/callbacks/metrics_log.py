@@ -9,14 +9,17 @@ import keras
 
 from kgan.files import atomic_path
 
+# Where `Evaluate` tells, in the `params` that callbacks share, how long it took in this `fit`.
+EVALUATION_SECONDS = "evaluation_seconds"
+
 
 class MetricsLog(keras.callbacks.Callback):
     """Writes one JSON object an epoch, a line each, to a file that a resumed run continues.
 
     Each line holds `epoch` (the first is 1), `step` (generator updates of the whole run),
-    `images_seen`, `seconds` (of training, over all its sessions), `images_per_second` (this
-    epoch's, without validation), and every log of `fit` as a number. NaN and infinity, which
-    JSON does not have, are null.
+    `images_seen`, `seconds` (of training, over all its sessions, without `Evaluate`),
+    `images_per_second` (this epoch's, without validation either), and every log of `fit` as a
+    number. NaN and infinity, which JSON does not have, are null.
 
     A `fit` that begins with epoch `e` keeps the lines of earlier epochs and replaces those that
     it trains again. A line is there as soon as its epoch ends, and the file is whole at any time.
@@ -44,7 +47,7 @@ class MetricsLog(keras.callbacks.Callback):
         self._rows = read_metrics(self.path)
         self._first_epoch = None
         self._earlier_seconds = 0.0
-        self._began = time.perf_counter()
+        self._began = self._now()
 
     def on_epoch_begin(self, epoch, logs=None):
         """Keeps the lines of earlier epochs."""
@@ -53,17 +56,17 @@ class MetricsLog(keras.callbacks.Callback):
             self._first_epoch = epoch
             self._earlier_seconds = self._seconds_at(epoch, self._images_before)
             self._rows = [row for row in self._rows if row["epoch"] <= epoch]
-        self._epoch_began = time.perf_counter()
+        self._epoch_began = self._now()
         self._epoch_trained = None
 
     def on_test_begin(self, logs=None):
         """Stops the epoch's clock: validation is not training."""
         if self._epoch_trained is None:
-            self._epoch_trained = time.perf_counter()
+            self._epoch_trained = self._now()
 
     def on_epoch_end(self, epoch, logs=None):
         """Writes this epoch's line."""
-        now = time.perf_counter()
+        now = self._now()
         images_seen = int(self.model.images_seen.numpy())
         trained_seconds = (self._epoch_trained or now) - self._epoch_began
         self._epoch_trained = now
@@ -78,6 +81,10 @@ class MetricsLog(keras.callbacks.Callback):
         self._rows.append(row)
         with atomic_path(self.path) as temporary:
             temporary.write_text("".join(_to_line(row) for row in self._rows))
+
+    def _now(self):
+        """Returns the time of a clock that stands still while `Evaluate` works."""
+        return time.perf_counter() - (self.params or {}).get(EVALUATION_SECONDS, 0.0)
 
     def _seconds_at(self, epoch, images_seen):
         """Returns how long earlier sessions trained for what this one starts with.

@@ -73,7 +73,7 @@ class Evaluation:
 
     # --- Reals ----------------------------------------------------------------------------------
 
-    def set_reals(self, datasets):
+    def set_reals(self, datasets, gan=None):
         """Takes in the reals, once.
 
         Args:
@@ -81,6 +81,8 @@ class Evaluation:
                 array, or a tuple of two; or a dict of these by split, `"train"`, `"test"` and
                 `"validation"`, of which each metric takes what its `split` and `adapts_to` say.
                 Features are kept on disk if each pass gives the same images, in whatever order.
+            gan: `kgan.GAN` or None, whose samples are to be compared with them: if they cannot
+                be, it is said before hours of work. Defaults to None.
 
         Raises:
             ValueError: if there are no images, or not finite ones of one shape; or labels or a
@@ -94,6 +96,8 @@ class Evaluation:
         self._check_splits(datasets)
         first = {split: first_batch(dataset) for split, dataset in datasets.items()}
         self._fit_to(*next(iter(first.values())))
+        if gan is not None:
+            self.check(gan)
         for dataset in {id(dataset): dataset for dataset in datasets.values()}.values():
             names = [name for name, other in datasets.items() if other is dataset]
             seen = self._add_reals(names[0], dataset, [m for m in self.metrics if m.split in names])
@@ -117,7 +121,7 @@ class Evaluation:
 
     def _fit_to(self, images, labels):
         """Gives metrics without a network the evaluation's, once the images' shape is known."""
-        self.image_shape = tuple(images.shape[1:])
+        self.image_shape, self._has_labels = images.shape[1:], labels is not None
         for metric in self.metrics:
             if metric.needs_labels and (labels is None or labels.ndim != 1):
                 raise ValueError(
@@ -211,7 +215,7 @@ class Evaluation:
                     f"{type(metric).__name__} needs the class of each sample, which only a GAN "
                     "with num_classes knows. Received: a GAN without classes"
                 )
-        if gan.is_conditional and self._labels is None:
+        if gan.is_conditional and not self._has_labels:
             raise ValueError(
                 "Samples of a conditional GAN take the labels of the reals: a data set of "
                 "(images, labels). Received: reals without labels"
