@@ -8,6 +8,7 @@ from kgan.metrics.nearest import Memorization, NearestNeighborError, TwoSampleAc
 from kgan.metrics.parzen import ParzenLogLikelihood
 from kgan.metrics.precision_recall import PrecisionRecall
 from kgan.metrics.realness import auroc, gives_probability, realness
+from kgan.metrics.ssim import MultiScaleSSIM
 from kgan.metrics.wasserstein import SlicedWasserstein
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "FrechetDistance",
     "GANMetric",
     "Memorization",
+    "MultiScaleSSIM",
     "NearestNeighborError",
     "ParzenLogLikelihood",
     "PrecisionRecall",
