@@ -49,7 +49,17 @@ class GANMetric(keras.metrics.Metric):
     def __init__(self, features=None, name=None, dtype=None):
         super().__init__(name=name or snake_case(type(self).__name__), dtype=dtype)
         self.features = None if features is None else features_room.get(features)
+        self._check_network()
         self.states = {}
+
+    def _check_network(self):
+        if self.features is None or self.looks_at in (*self.features.outputs, "images"):
+            return
+        raise ValueError(
+            f"{type(self).__name__} looks at {self.looks_at}, which classifiers give, such as "
+            f"'mnist' or 'inception_v3'. Received: features={self.features!r}, which gives "
+            f"{' and '.join(self.features.outputs)}"
+        )
 
     # --- Batches --------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ _32_BITS = 2**32 - 1
 class State:
     """Base of what a metric keeps of one side.
 
-    A subclass writes `add_on_replica` and `merge`.
+    A subclass writes `add_on_replica`, and `merge` if its variables do not simply add up.
 
     Args:
         metric: `GANMetric`, which owns the variables.
@@ -21,6 +21,7 @@ class State:
         self._metric, self._side = metric, side
         self._variables = []
         self._count = self._add("count", (), "int64")
+        self._strange = self._add("not_finite", (), "int64")
 
     def _add(self, name, shape, dtype):
         variable = self._metric.add_variable(
@@ -56,13 +57,20 @@ class State:
         shares = share(values), None if labels is None else share(ops.convert_to_tensor(labels))
         strategy.run(self.add_on_replica, shares)
 
-    def add_on_replica(self, values, labels):
-        """Takes in this replica's share of a batch."""
-        raise NotImplementedError
+    def add_on_replica(self, values, labels=None):
+        """Takes in this replica's share of a batch; a subclass keeps what it needs of it first."""
+        is_strange = ops.logical_not(ops.isfinite(values))
+        self._strange.value.assign_add(ops.sum(ops.cast(is_strange, "int64")))
+        self._count.value.assign_add(ops.cast(ops.shape(values)[0], "int64"))
+
+    def is_finite(self):
+        """Returns whether all that was seen is finite, kept or not."""
+        return not _array(self._strange)
 
     def merge(self, state):
-        """Takes in what another state of this kind has seen."""
-        raise NotImplementedError
+        """Takes in what another state of this kind has seen: the sum of both, by default."""
+        for mine, theirs in zip(self._variables, state._variables, strict=True):
+            self._increase(mine, _array(theirs))
 
     def reset(self):
         """Forgets everything."""
@@ -100,18 +108,9 @@ class Moments(State):
     def add_on_replica(self, values, labels=None):
         """Takes in this replica's share of a batch; labels do not matter."""
         values = ops.cast(values, "float64")
-        self._count.value.assign_add(ops.cast(ops.shape(values)[0], "int64"))
         self._sum.value.assign_add(ops.sum(values, axis=0))
         self._products.value.assign_add(ops.matmul(ops.transpose(values), values))
-
-    def merge(self, state):
-        """Takes in what another state of this kind has seen."""
-        for mine, theirs in zip(self._variables, state._variables, strict=True):
-            self._increase(mine, _array(theirs))
-
-    def is_finite(self):
-        """Returns whether all that was seen is finite."""
-        return bool(np.all(np.isfinite(_array(self._products))))
+        super().add_on_replica(values)
 
     def mean(self):
         """Returns the mean, float64 `(dim,)`."""
@@ -147,7 +146,6 @@ class Samples(State):
         self._values = self._add("values", (rows, *shape), "float32")
         self._is_kept = self._add("is_kept", (rows,), "int64")
         self._labels = self._add("labels", (rows,), "int64") if has_labels else None
-        self._strange = self._add("strange", (), "int64")
 
     def add_on_replica(self, values, labels=None):
         """Takes in this replica's share of a batch, with labels if it keeps them."""
@@ -158,9 +156,7 @@ class Samples(State):
         self._write(self._is_kept, slots, ops.ones_like(slots))
         if self._labels is not None:
             self._write(self._labels, slots, ops.cast(labels, "int64"))
-        is_strange = ops.logical_not(ops.isfinite(values))
-        self._strange.value.assign_add(ops.sum(ops.cast(is_strange, "int64")))
-        self._count.value.assign_add(n)
+        super().add_on_replica(values)
 
     def _slots(self, numbers):
         """Returns where this replica's examples of these numbers go."""
@@ -202,10 +198,6 @@ class Samples(State):
         rows = np.random.default_rng(0).permutation(len(values))[:n]
         return values[rows], None if self._labels is None else self.labels()[rows]
 
-    def is_finite(self):
-        """Returns whether all that was seen is finite."""
-        return not _array(self._strange)
-
     def values(self):
         """Returns the examples that are kept, float32 `(n, …)`, in the order of their slots."""
         return _array(self._values)[self._kept()]
@@ -218,6 +210,31 @@ class Samples(State):
         kept = _array(self._is_kept).astype(bool)
         kept[-1] = False
         return kept
+
+
+class ClassCounts(State):
+    """How often each class has the highest logit.
+
+    Args:
+        metric: `GANMetric`.
+        side: str.
+        num_classes: int, the width of an example.
+    """
+
+    def __init__(self, metric, side, num_classes):
+        super().__init__(metric, side)
+        self._counts = self._add("counts", (num_classes,), "int64")
+
+    def add_on_replica(self, values, labels=None):
+        """Takes in this replica's share of a batch of logits."""
+        classes = ops.argmax(values, axis=-1)
+        counts = ops.bincount(classes, minlength=self._counts.shape[0])
+        self._counts.value.assign_add(ops.cast(counts, "int64"))
+        super().add_on_replica(values)
+
+    def counts(self):
+        """Returns the counts, int64 `(num_classes,)`."""
+        return _array(self._counts)
 
 
 def _strategy_outside(variable):
