@@ -1,0 +1,126 @@
+"""What a run's folder holds, read for programs that look at several runs."""
+
+import json
+import math
+import pathlib
+
+from kgan.callbacks import read_metrics
+from kgan.data import ImageSource
+from kgan.grid import CHANNELS
+from kgan.loading import load_gan
+
+
+class Run:
+    """A trained GAN with what its folder says of it.
+
+    Only the model must be there: a run that was not trained by a zoo module has no `config.json`,
+    and one that was not evaluated no `metrics.json`.
+
+    Args:
+        path: str or path, a run's folder or a `.keras` file.
+
+    Attributes:
+        name: str, what people call the run: the name of its folder.
+        gan: `kgan.GAN`.
+        config: dict, `config.json`; empty if there is none.
+        rows: list of dicts, `metrics.jsonl`; empty if there is none.
+        results: dict of numbers, `metrics.json`; empty if there is none.
+
+    Raises:
+        FileNotFoundError: if there is no model.
+        ValueError: if a file holds something else than it should.
+
+    Example:
+    >>> run = kgan.report.Run("runs/dcgan_mnist")
+    >>> run.name
+    'dcgan_mnist'
+    """
+
+    def __init__(self, path):
+        self.path = pathlib.Path(path)
+        self.name = self.path.resolve().name.removesuffix(".keras")
+        self.gan = load_gan(self.path)
+        folder = self.path if self.path.is_dir() else self.path.parent
+        self.config = _read_object(folder / "config.json")
+        self.rows = read_metrics(folder / "metrics.jsonl")
+        self.results = _numbers(_read_object(folder / "metrics.json"))
+
+    @property
+    def dataset(self):
+        """Name or path of the data that the run was trained on, or None if it does not say."""
+        return self.config.get("flags", {}).get("dataset")
+
+    @property
+    def num_classes(self):
+        """How many classes a conditional GAN draws, or None."""
+        return self.gan.num_classes
+
+    def check_images(self):
+        """Raises ValueError where the GAN draws no images, or needs conditions to draw any."""
+        shape = self.gan.image_shape
+        if len(shape) != 3 or shape[-1] not in CHANNELS:
+            raise ValueError(
+                "This takes runs on images (height, width, channels) with 1 to 4 channels. "
+                f"Received: {self.path}, whose samples have the shape {shape}"
+            )
+        if self.gan.condition_dim is not None:
+            raise ValueError(
+                "This takes runs without condition, or with classes. Received: "
+                f"{self.path}, with condition_dim={self.gan.condition_dim}"
+            )
+
+    def data(self, split, dataset=None, data_dir=None):
+        """Returns the images of the run's data set, in the shape that the GAN draws.
+
+        Args:
+            split: str, `"train"` or `"test"`.
+            dataset: str, another name or path than the run's. Defaults to None.
+            data_dir: str, another place of TensorFlow Datasets than the run's. Defaults to None.
+
+        Returns:
+            `kgan.data.ImageSource`.
+
+        Raises:
+            FileNotFoundError: if the data are not there and cannot be downloaded.
+            ValueError: if no data set is named, or it has no such split.
+        """
+        dataset = dataset or self.dataset
+        if dataset is None:
+            raise ValueError(
+                "The run does not say what it was trained on: name it with --dataset. "
+                f"Received: {self.path} without config.json"
+            )
+        *size, channels = self.gan.image_shape
+        return ImageSource.find(
+            dataset,
+            split=split,
+            image_size=size,
+            channels=channels,
+            data_dir=data_dir or self.config.get("flags", {}).get("data_dir"),
+        )
+
+
+def _read_object(path):
+    """Returns the object in a JSON file, or an empty one without the file."""
+    if not path.exists():
+        return {}
+    try:
+        values = json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{path} must hold JSON. Received: {error}") from None
+    if not isinstance(values, dict):
+        raise ValueError(
+            f"{path} must hold a JSON object. Received: a {type(values).__name__}: {values!r:.100}"
+        )
+    return values
+
+
+def _numbers(results):
+    """Returns the numbers of a metrics.json, whether or not they lie under "metrics"."""
+    nested = results.get("metrics")
+    results = {**results, **(nested if isinstance(nested, dict) else {})}
+    return {
+        name: value
+        for name, value in results.items()
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    }
