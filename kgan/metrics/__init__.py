@@ -3,7 +3,7 @@
 from kgan.metrics import features
 from kgan.metrics.base import METRICS, GANMetric
 from kgan.metrics.evaluation import Evaluation
-from kgan.metrics.frechet import FrechetDistance
+from kgan.metrics.frechet import FrechetDistance, IntraClassFrechetDistance
 from kgan.metrics.nearest import Memorization, NearestNeighborError, TwoSampleAccuracy
 from kgan.metrics.parzen import ParzenLogLikelihood
 from kgan.metrics.precision_recall import PrecisionRecall
@@ -15,6 +15,7 @@ __all__ = [
     "Evaluation",
     "FrechetDistance",
     "GANMetric",
+    "IntraClassFrechetDistance",
     "Memorization",
     "MultiScaleSSIM",
     "NearestNeighborError",
