@@ -13,6 +13,16 @@ def small_blocks(monkeypatch):
     monkeypatch.setattr(neighbors, "REFERENCES", 16)
 
 
+@pytest.fixture
+def searched(monkeypatch):
+    """The dtypes in which points were compared."""
+    dtypes, centred = set(), neighbors._centred
+    monkeypatch.setattr(
+        neighbors, "_centred", lambda *args: dtypes.add(np.dtype(args[2]).name) or centred(*args)
+    )
+    return dtypes
+
+
 def by_hand(queries, references, k, skip_self=False):
     """The plain form: all differences at once, in float64."""
     queries, references = np.float64(queries), np.float64(references)
@@ -53,10 +63,7 @@ def test_a_point_is_not_its_own_neighbour(small_blocks, k):
     check(points, points, k, skip_self=True)
     points[20] = points[3]
     distances, indices = neighbors.nearest(points, points, k, skip_self=True)
-    assert (distances[3, 0], indices[3, 0]) == (0, 20) and (distances[20, 0], indices[20, 0]) == (
-        0,
-        3,
-    )
+    assert not np.any(distances[[3, 20], 0]) and indices[[3, 20], 0].tolist() == [20, 3]
 
 
 def test_as_many_references_as_neighbours(small_blocks):
@@ -71,6 +78,14 @@ def test_an_offset_costs_no_digits(small_blocks, offset):
     queries, references = (offset + rng.normal(size=(n, 30)) for n in (20, 60))
     check(queries, references, 3)
     check(queries.astype("float32"), references.astype("float32"), 3)
+
+
+def test_an_offset_costs_no_second_search(searched):
+    rng = np.random.default_rng(4)
+    queries, references = (1e3 + rng.normal(size=(n, 30)) for n in (50, 300))
+    check(queries, references, 3)
+    neighbors.count_within(queries, references, np.full(300, 6.0))
+    assert searched == {"float32"}
 
 
 def test_copies_are_at_distance_zero(small_blocks):
@@ -140,19 +155,21 @@ def test_balls_hold_what_float64_says(small_blocks):
 
 
 @pytest.mark.parametrize("clusters", [1, 2])
-def test_a_radius_reaches_the_neighbour_that_it_was_taken_from(small_blocks, clusters):
-    rng = np.random.default_rng(12)
-    points = rng.normal(size=(60, 20)).astype("float32")
+def test_a_radius_reaches_the_neighbour_that_it_was_taken_from(clusters, searched):
+    points = np.random.default_rng(12).normal(size=(60, 20)).astype("float32")
     if clusters == 2:
         points = 1e-4 * points + np.float32(np.arange(60) % 2)[:, None]
     radii = neighbors.nearest(points, points, 3, skip_self=True)[0][:, -1]
     distances = np.stack([neighbors._distances(points, center[None]) for center in points])
+    searched.clear()
     for ball in (radii, np.nextafter(radii, -np.inf)):
         expected = np.sum(distances <= ball[:, None], axis=0)
         np.testing.assert_array_equal(neighbors.count_within(points, points, ball), expected)
     # Each ball holds its center and 3 neighbours, or without its surface only 2.
     assert neighbors.count_within(points, points, radii).sum() == 60 * 4
     assert neighbors.count_within(points, points, np.nextafter(radii, -np.inf)).sum() == 60 * 3
+    # Where the clusters are smaller than float32's rounding, whole blocks are compared in float64.
+    assert searched == ({"float32"} if clusters == 1 else {"float32", "float64"})
 
 
 def test_a_ball_of_radius_zero_holds_copies(small_blocks):
