@@ -4,8 +4,10 @@ from kgan.metrics import features
 from kgan.metrics.base import METRICS, GANMetric
 from kgan.metrics.evaluation import Evaluation
 from kgan.metrics.frechet import FrechetDistance, IntraClassFrechetDistance
+from kgan.metrics.kernel import KernelDistance
 from kgan.metrics.nearest import Memorization, NearestNeighborError, TwoSampleAccuracy
 from kgan.metrics.parzen import ParzenLogLikelihood
+from kgan.metrics.path_length import PerceptualPathLength
 from kgan.metrics.precision_recall import PrecisionRecall
 from kgan.metrics.realness import auroc, gives_probability, realness
 from kgan.metrics.ssim import MultiScaleSSIM
@@ -16,10 +18,12 @@ __all__ = [
     "FrechetDistance",
     "GANMetric",
     "IntraClassFrechetDistance",
+    "KernelDistance",
     "Memorization",
     "MultiScaleSSIM",
     "NearestNeighborError",
     "ParzenLogLikelihood",
+    "PerceptualPathLength",
     "PrecisionRecall",
     "SlicedWasserstein",
     "TwoSampleAccuracy",

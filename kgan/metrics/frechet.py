@@ -38,6 +38,7 @@ class FrechetDistance(GANMetric):
     """
 
     alias = "fd"
+    best = "↓"
 
     def make_state(self, side, shape):
         """Returns the mean and covariance of one side."""
@@ -90,6 +91,7 @@ class IntraClassFrechetDistance(GANMetric):
 
     alias = "icfd"
     needs_labels = True
+    best = ("↓", "↓")
 
     def __init__(self, features=None, max_samples=50_000, name=None, dtype=None):
         super().__init__(features, name=name, dtype=dtype)
