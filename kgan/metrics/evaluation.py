@@ -64,10 +64,11 @@ class Evaluation:
         self.batch_size = batch_size
         self.cache_dir = _default_cache() if cache_dir is None else pathlib.Path(cache_dir)
         self.verbose = verbose
-        # Known with the reals: the network of metrics without one, and what was seen of each split.
+        # With the reals it is known how many images of each split there are.
         self.network = None if features == "auto" else features_room.get(features)
         self.splits = {}
         self._labels = None
+        self._keys = {}
         self._functions = {}
         self._compiled_size = 0
 
@@ -100,12 +101,16 @@ class Evaluation:
             self.check(gan)
         for dataset in {id(dataset): dataset for dataset in datasets.values()}.values():
             names = [name for name, other in datasets.items() if other is dataset]
-            seen = self._add_reals(names[0], dataset, [m for m in self.metrics if m.split in names])
-            self.splits |= dict.fromkeys(names, seen)
+            metrics = [metric for metric in self.metrics if metric.split in names]
+            if metrics:
+                self.splits |= dict.fromkeys(names, self._add_reals(names[0], dataset, metrics))
         for metric in self.metrics:
             if metric.adapts_to:
                 split = ADAPTS_TO[metric.adapts_to]
-                metric.adapt(np.concatenate([x for x, _ in self._batches(split, datasets[split])]))
+                batches = self._batches(f"{split}, for {metric.name}", datasets[split])
+                images = np.concatenate([images for images, _ in batches])
+                metric.adapt(images)
+                self.splits.setdefault(split, len(images))
 
     def _check_splits(self, datasets, adapting_only=False):
         for metric in self.metrics:
@@ -134,7 +139,7 @@ class Evaluation:
         self.metrics = [_with_network(metric, self.network) for metric in self.metrics]
 
     def _add_reals(self, split, dataset, metrics):
-        """Shows the metrics one split of the reals, and returns what can be said of it."""
+        """Shows the metrics one split of the reals, and returns how many these are."""
         groups = self._by_network(metrics)
         kept = {key: group for key, group in groups.items() if group[0] and group[0].weights()}
         direct = [group for key, group in groups.items() if key not in kept]
@@ -151,7 +156,7 @@ class Evaluation:
                     metric.update_features(real=values, labels=outputs.get("labels"))
         if self._labels is None and labels[0] is not None:
             self._labels = np.concatenate(labels)
-        return {"images": digest.count}
+        return digest.count
 
     def _compute(self, split, dataset, key, network, digest):
         """Returns what the network says of a data set, as arrays, and keeps it on disk."""
@@ -333,7 +338,9 @@ class Evaluation:
         groups = {}
         for metric in metrics:
             network = None if metric.looks_at == "images" else metric.features
-            key = network and network.key()
+            if network not in self._keys:
+                self._keys[network] = network and network.key()
+            key = self._keys[network]
             groups.setdefault(key, (network, []))[1].append(metric)
         return groups
 
@@ -524,7 +531,9 @@ def _with_network(metric, network):
     """Returns an empty copy of a metric, with this network if it has none and needs one."""
     network = network if _lacks_network(metric) else metric.features
     # As an object: a config would lose the weights of a network that somebody has trained.
-    return type(metric).from_config({**metric.get_config(), "features": network})
+    copy = type(metric).from_config({**metric.get_config(), "features": network})
+    copy.split = metric.split
+    return copy
 
 
 def _default_cache():

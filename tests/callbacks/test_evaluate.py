@@ -7,9 +7,16 @@ import pytest
 import tensorflow as tf
 
 import kgan
-from kgan.callbacks import Curves, Evaluate, MetricsLog, TensorBoard, curves, read_metrics
+from kgan.callbacks import (
+    Curves,
+    Evaluate,
+    MetricsLog,
+    TensorBoard,
+    curves,
+    metrics_log,
+    read_metrics,
+)
 from kgan.callbacks import evaluate as evaluate_module
-from kgan.callbacks import metrics_log
 
 NAME = "frechet_distance"
 

@@ -1,0 +1,417 @@
+r"""Says how good samples are: those of a trained GAN, or images of any model.
+
+python -m kgan.evaluate runs/dcgan_mnist --metrics fd,kd,prdc,parzen,nn --n 10000
+python -m kgan.evaluate samples/ --against photos/ --metrics fd,prdc
+
+A run is compared with the data that it was trained on, each metric with the split that its paper
+takes, and its folder gets a metrics.json in the place of the one before. Of a data set without a
+test split, five of six training images stand for test images; every sixth, or less often where that
+would be more than 10,000, is a validation image. Where samples are images in a folder, folders in
+it are classes, and nothing is written without --out.
+"""
+
+import collections
+import functools
+import json
+import math
+import pathlib
+import re
+import sys
+import textwrap
+import warnings
+
+import numpy as np
+import tensorflow as tf
+from absl import app, flags
+
+from kgan.data import ImageSource, formats
+from kgan.files import atomic_path
+from kgan.loading import MODEL_FILE, load_gan
+from kgan.metrics import features as features_room
+from kgan.metrics.base import METRICS
+from kgan.metrics.evaluation import ADAPTS_TO, Evaluation, parse_metrics
+from kgan.zoo.run import versions
+
+FLAGS = flags.FLAGS
+NUM_SAMPLES = 10_000
+# Every sixth, which is 10,000 of MNIST's 60,000 as Goodfellow et al. 2014 held out, or fewer.
+VALIDATION_EVERY, MOST_VALIDATION = 6, 10_000
+READ_AT_ONCE = 500
+
+
+def define_flags(flag_values=FLAGS):
+    """Defines the flags of `python -m kgan.evaluate`."""
+    at = {"flag_values": flag_values}
+    integer, string = (
+        functools.partial(f, **at) for f in (flags.DEFINE_integer, flags.DEFINE_string)
+    )
+    string(
+        "metrics",
+        "fd",
+        "What to compute, with commas between: fd,kd,prdc or fd:features=pixels. They are listed "
+        "above.",
+    )
+    string(
+        "features",
+        "auto",
+        "The network that looks at the images for metrics which name none: mnist, pixels, "
+        "inception_2015, … auto is mnist for images of 28x28x1, and else inception_2015, the "
+        "network of published FIDs.",
+    )
+    integer("n", None, f"Samples to draw from a run. Defaults to {NUM_SAMPLES}.", lower_bound=1)
+    integer("seed", 0, "The same seed draws the same samples.", lower_bound=0)
+    string("dataset", None, "Data that a run is compared with. Defaults to what it learned.")
+    string("split", None, "Compare with this split only. Defaults to what each metric asks for.")
+    string("data_dir", None, "Where TensorFlow Datasets keeps its data; also TFDS_DATA_DIR.")
+    string("against", None, "Real images, where samples are a folder: a folder or a data set.")
+    string("image_size", None, "Resize both to 64, or HEIGHTxWIDTH, where they are folders.")
+    string("out", None, "The JSON file to write. Defaults to metrics.json in the run.")
+    integer("batch_size", 128, "Images that the network sees at once.", lower_bound=1)
+
+
+def main(argv):
+    """Evaluates, writes JSON and prints a table.
+
+    Args:
+        argv: list of str, the program's name and the run or the folder of samples.
+
+    Returns:
+        Exit code: 0, or 2 after a line that says what is wrong.
+    """
+    if len(argv) != 2:
+        print(
+            "Usage: python -m kgan.evaluate RUN [flags], or FOLDER --against FOLDER. "
+            f"Received: {argv[1:]}",
+            file=sys.stderr,
+        )
+        return 2
+    try:
+        _check_flags()
+        evaluate = evaluate_run if FLAGS.against is None else evaluate_folder
+        report, out = evaluate(pathlib.Path(argv[1]))
+        if out is not None:
+            with atomic_path(out) as temporary:
+                temporary.write_text(json.dumps(report, indent=2, allow_nan=False) + "\n")
+    except (ValueError, OSError, tf.errors.OpError) as error:
+        print(f"kgan.evaluate: {_one_line(error)}", file=sys.stderr)
+        return 2
+    print(table(report))
+    if out is not None:
+        print(out)
+    failures = report["evaluation"]["failures"]
+    for name, message in failures.items():
+        print(f"kgan.evaluate: {name}: {message}", file=sys.stderr)
+    return 2 if failures else 0
+
+
+def _check_flags():
+    foreign = ("dataset", "n") if FLAGS.against is not None else ("image_size",)
+    for name in foreign:
+        if FLAGS[name].value is not None:
+            kind = "a run" if FLAGS.against is not None else "folders, with --against"
+            raise ValueError(f"--{name} is for {kind}. Received: --{name}={FLAGS[name].value}")
+
+
+# --- A run --------------------------------------------------------------------------------------
+
+
+def evaluate_run(path):
+    """Returns the report of a run, and the file that it belongs into.
+
+    Args:
+        path: `pathlib.Path`, a run's folder or `.keras` file.
+
+    Raises:
+        ValueError, OSError: for what a user can mend.
+    """
+    evaluation = _evaluation()
+    if path.is_dir() and not (path / MODEL_FILE).exists() and not (path / "checkpoints").exists():
+        raise FileNotFoundError(
+            f"Expected a run, or a folder of images with --against. Received: {path}, which has "
+            f"no {MODEL_FILE}"
+        )
+    gan = load_gan(path)
+    folder = path if path.is_dir() else path.parent
+    learned = _learned(folder)
+    dataset = FLAGS.dataset or learned.get("dataset")
+    if dataset is None:
+        raise ValueError(f"Give --dataset, which no config.json tells. Received: {path} alone")
+    if len(gan.image_shape) != 3:
+        raise ValueError(f"Expected a GAN of images. Received: samples of shape {gan.image_shape}")
+    find = functools.partial(
+        ImageSource.find,
+        dataset,
+        image_size=gan.image_shape[:2],
+        channels=gan.image_shape[2],
+        data_dir=FLAGS.data_dir or learned.get("data_dir"),
+    )
+    evaluation.set_reals(_splits(find, evaluation.metrics), gan)
+    n = FLAGS.n or NUM_SAMPLES
+    results, failures = evaluation.judge(gan, n, FLAGS.seed)
+    drawn = {
+        "num_samples": n,
+        "seed": FLAGS.seed,
+        "step": gan.steps_trained or None,
+        "images_seen": int(gan.images_seen),
+    }
+    report = _report(evaluation, results, failures, find(cache=False).name, drawn)
+    return report, pathlib.Path(FLAGS.out or folder / "metrics.json")
+
+
+def _learned(folder):
+    """Returns the flags that a run was trained with; empty where nobody has written them down."""
+    config = folder / "config.json"
+    return json.loads(config.read_text())["flags"] if config.exists() else {}
+
+
+# --- Folders ------------------------------------------------------------------------------------
+
+
+def evaluate_folder(path):
+    """Returns the report of a folder of samples, and the file that it belongs into, or None.
+
+    Args:
+        path: `pathlib.Path`, a folder of images or of class folders.
+
+    Raises:
+        ValueError, OSError: for what a user can mend.
+    """
+    evaluation = _evaluation()
+    find_samples = functools.partial(_find_folder, path)
+    find_reals = functools.partial(_find_folder, FLAGS.against, data_dir=FLAGS.data_dir)
+    samples, reals = (find(cache=False) for find in (find_samples, find_reals))
+    if samples.image_shape[:2] != reals.image_shape[:2]:
+        raise ValueError(
+            "Samples and reals must be of one size: give --image_size. Received: "
+            f"{_size(samples)} and {_size(reals)}"
+        )
+    _check_classes(evaluation.metrics, samples, reals)
+    # Grey images beside others are images of three equal channels.
+    channels = max(samples.image_shape[2], reals.image_shape[2])
+    find_reals = functools.partial(find_reals, channels=channels)
+    evaluation.set_reals(_splits(find_reals, evaluation.metrics))
+    results, failures = evaluation.judge_images(_in_order(find_samples(channels=channels)))
+    drawn = {"num_samples": samples.num_examples, "samples": samples.name}
+    report = _report(evaluation, results, failures, reals.name, drawn)
+    return report, FLAGS.out and pathlib.Path(FLAGS.out)
+
+
+def _find_folder(source, **kwargs):
+    """Returns the images of a folder, if all are of one size or are to be resized."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="The images in .* have .* sizes")
+        try:
+            return ImageSource.find(source, image_size=FLAGS.image_size, **kwargs)
+        except UserWarning:
+            raise ValueError(
+                "Expected images of one size, or --image_size to resize them. Received: "
+                f"{source} with {_sizes(pathlib.Path(source).expanduser())}"
+            ) from None
+
+
+def _sizes(folder):
+    """Returns the sizes of the images in a folder in words, the most frequent first."""
+    paths = [path for path in folder.rglob("*") if path.suffix.lower() in formats.EXTENSIONS]
+    headers = map(formats.read_header, paths)
+    counts = collections.Counter(f"{header.height}x{header.width}" for header in headers)
+    words = [f"{size} ({count:,})" for size, count in counts.most_common(5)]
+    return ", ".join(words + ["…"] * (len(counts) > 5))
+
+
+def _size(source):
+    return f"{source.name} of {source.image_shape[0]}x{source.image_shape[1]}"
+
+
+def _check_classes(metrics, samples, reals):
+    for metric in metrics:
+        if metric.needs_labels and (None in (samples.num_classes, reals.num_classes)):
+            without = samples if samples.num_classes is None else reals
+            raise ValueError(
+                f"{type(metric).__name__} needs the class of each image: a folder for each class. "
+                f"Received: {without.name} without classes"
+            )
+        if metric.needs_labels and samples.class_names != reals.class_names:
+            raise ValueError(
+                "Samples and reals must have the same classes, in folders of the same names. "
+                f"Received: {samples.class_names} and {reals.class_names}"
+            )
+
+
+# --- Both ---------------------------------------------------------------------------------------
+
+
+def _evaluation():
+    """Returns the evaluation that the flags describe."""
+    metrics = _read("metrics", parse_metrics)
+    features = "auto" if FLAGS.features == "auto" else _read("features", features_room.get)
+    for metric in metrics:
+        metric.split = FLAGS.split or metric.split
+    # Where nobody looks, a line for each pass.
+    verbose = 1 if sys.stdout.isatty() else 2
+    return Evaluation(metrics, features, FLAGS.batch_size, verbose=verbose)
+
+
+def _read(flag, get):
+    try:
+        return get(FLAGS[flag].value)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"--{flag}: {error}") from error
+
+
+def _splits(find, metrics):
+    """Returns the data sets that these metrics need, by split."""
+    needed = {metric.split for metric in metrics}
+    needed |= {ADAPTS_TO[metric.adapts_to] for metric in metrics if metric.adapts_to}
+    find_train = functools.cache(lambda: find(split="train"))
+    datasets = {}
+    for split in sorted(needed):
+        if split == "validation":
+            datasets[split] = _validation(find_train())
+        elif split == "test" and not _has_test_split(find):
+            _check_not_held_out(metrics, find_train())
+            datasets[split] = _thinned(find_train(), keep_validation=False)
+        else:
+            source = find_train() if split == "train" else find(split=split)
+            datasets[split] = _in_order(source)
+    return datasets
+
+
+def _has_test_split(find):
+    try:
+        find(split="test", cache=False)
+    except ValueError as error:
+        if re.search("Expected `?split", str(error)):
+            return False
+        raise
+    return True
+
+
+def _check_not_held_out(metrics, train):
+    for metric in metrics:
+        if metric.adapts_to == "training":
+            raise ValueError(
+                f"{type(metric).__name__} compares with images that were held out of training. "
+                f"Received: {train.name}, which has no test split"
+            )
+
+
+def _in_order(source):
+    return source.dataset(READ_AT_ONCE, shuffle=False, drop_remainder=False)
+
+
+def _thinned(source, keep_validation):
+    """Returns the validation images of a training split as a data set, or the others."""
+    every = max(VALIDATION_EVERY, math.ceil(source.num_examples / MOST_VALIDATION))
+    # Each batch begins with a validation image.
+    batch_size = every * max(1, READ_AT_ONCE // every)
+
+    def thin(images, labels):
+        is_validation = tf.range(tf.shape(images)[0]) % every == 0
+        mask = is_validation if keep_validation else ~is_validation
+        return tf.boolean_mask(images, mask), tf.boolean_mask(labels, mask)
+
+    return source.dataset(batch_size, shuffle=False, drop_remainder=False).map(thin)
+
+
+def _validation(source):
+    """Returns the validation images, mixed: who takes the first of them sees all classes."""
+    parts = zip(*_thinned(source, keep_validation=True).as_numpy_iterator(), strict=True)
+    images, labels = map(np.concatenate, parts)
+    order = np.random.default_rng(0).permutation(len(images))
+    return images[order], labels[order]
+
+
+def _report(evaluation, results, failures, dataset, drawn):
+    """Returns what metrics.json holds: the results, and under "evaluation" how they came about."""
+    networks = {
+        metric.name: metric.features for metric in evaluation.metrics if metric.features is not None
+    }
+    values = {name: value if math.isfinite(value) else None for name, value in results.items()}
+    return {
+        **values,
+        "evaluation": {
+            **drawn,
+            "dataset": dataset,
+            "splits": evaluation.splits,
+            "metrics": {
+                metric.name: {
+                    "results": list(metric.result_names),
+                    "best": _best(metric),
+                    "split": metric.split,
+                    "features": networks[metric.name].name if metric.name in networks else None,
+                }
+                for metric in evaluation.metrics
+            },
+            "features": {network.name: network.key() for network in networks.values()},
+            "failures": failures,
+            "versions": versions(),
+        },
+    }
+
+
+def _best(metric):
+    """Returns what to wish for of each result."""
+    names = metric.result_names
+    return [metric.best] * len(names) if isinstance(metric.best, str) else list(metric.best)
+
+
+def table(report):
+    """Returns a report as a table for people.
+
+    Args:
+        report: dict, what `metrics.json` holds.
+
+    Example:
+    >>> how = {"results": ["fd"], "best": ["↓"], "split": "train", "features": "mnist"}
+    >>> setting = {"dataset": "mnist", "splits": {"train": 60000}, "metrics": {"fd": how}}
+    >>> print(table({"fd": 2.5, "evaluation": setting}))
+    metric  value  best  features  against
+    fd        2.5  ↓     mnist     mnist train (60,000)
+    """
+    setting = report["evaluation"]
+    rows = [("metric", "value", "best", "features", "against")]
+    for how in setting["metrics"].values():
+        count = setting["splits"][how["split"]]
+        against = f"{setting['dataset']} {how['split']} ({count:,})"
+        for name, best in zip(how["results"], how["best"], strict=True):
+            value = "—" if report[name] is None else f"{report[name]:.4g}"
+            rows.append((name, value, best, how["features"] or "images", against))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for name, value, *words in rows:
+        cells = [name.ljust(widths[0]), value.rjust(widths[1])]
+        cells += [word.ljust(width) for word, width in zip(words, widths[2:], strict=True)]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def metric_lines():
+    """Returns what `--help` says of the metrics.
+
+    Example:
+    >>> "fd" in metric_lines()
+    True
+    """
+    lines = ["Metrics, by their short name:"]
+    for metric in sorted((METRICS.create(name) for name in METRICS.names()), key=_short_name):
+        first = type(metric).__doc__.splitlines()[0]
+        text = f"{_short_name(metric):<8}{first} ({metric.name})"
+        lines += textwrap.wrap(text, 92, initial_indent="  ", subsequent_indent=" " * 10)
+    return "\n".join(lines)
+
+
+def _short_name(metric):
+    return metric.alias or metric.name
+
+
+def _one_line(error):
+    """Returns what an error says, without what TensorFlow wraps around an error in a data set."""
+    text = error.message if isinstance(error, tf.errors.OpError) else str(error)
+    own = re.search(r"^ValueError: (.*)$", text, re.MULTILINE)
+    return own[1] if isinstance(error, tf.errors.OpError) and own else text
+
+
+if __name__ == "__main__":
+    sys.modules["__main__"].__doc__ = f"{__doc__}\n{metric_lines()}\n"
+    define_flags()
+    app.run(main)
