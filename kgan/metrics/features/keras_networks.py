@@ -151,7 +151,8 @@ class KerasCV(_ModelFeatures):
     """A backbone of keras-cv: "features" is its last map, averaged over positions.
 
     The backbone is given pixels in [0, 255] if it rescales them itself (its `include_rescaling`),
-    and else in [0, 1], as keras-cv has it. Grey images are repeated in three channels.
+    and else in [0, 1]. Grey images are repeated in three channels. For the presets see
+    https://github.com/keras-team/keras-cv.
 
     Args:
         backbone: str, a preset such as `"efficientnetv2_b0_imagenet"`, which keras-cv fetches
@@ -208,7 +209,8 @@ class KerasModel(_ModelFeatures):
     """Any Keras model of images in [-1, 1], of the size and channels that it takes.
 
     An output of four dimensions, a map, is averaged over its positions; any other is flattened.
-    A model that expects another range begins with a `keras.layers.Rescaling`.
+    A model that expects another range begins with a `keras.layers.Rescaling`. Features of one's
+    own field see what those of ImageNet do not (Kynkäänniemi et al. 2022, arXiv 2203.06026).
 
     Args:
         model: `keras.Model` of one image and, unless `layer` is given, of one output, functional
@@ -329,7 +331,7 @@ def _part_of(argument, model, layers):
         )
     with _float32():
         return keras.Model(
-            inputs, {name: _output_of(argument, model, layer) for name, layer in layers.items()}
+            inputs[0], {name: _output_of(argument, model, layer) for name, layer in layers.items()}
         )
 
 
@@ -351,8 +353,13 @@ def _output_of(argument, model, layer):
 
 def _serialized(model):
     """Returns a model's config without what it was trained with, which nobody needs here."""
-    config = keras.saving.serialize_keras_object(model)
-    return {name: value for name, value in config.items() if name != "compile_config"}
+    cls = type(model)
+    return {
+        "module": cls.__module__,
+        "class_name": cls.__name__,
+        "config": keras.saving.serialize_keras_object(model.get_config()),
+        "registered_name": keras.saving.get_registered_name(cls),
+    }
 
 
 def _loaded(path):
