@@ -173,6 +173,7 @@ def log_densities(points, samples, bandwidths):
         distances -= nearest
         nearest = nearest[:, 0] + np.sum(np.square(block), axis=1)
         for i, scale in enumerate(0.5 / np.square(bandwidths)):
-            sums = np.sum(np.exp(-scale * distances), axis=1)
+            # What is smaller than exp(-700) adds nothing to 1, and underflows slowly.
+            sums = np.sum(np.exp(np.maximum(-scale * distances, -700)), axis=1)
             log_sums[i, start : start + rows] = np.log(sums) - scale * nearest
     return log_sums - np.log(m) - dim / 2 * np.log(2 * np.pi * np.square(bandwidths))

@@ -115,15 +115,15 @@ class SlicedWasserstein(GANMetric):
     def _descriptors(self, side, images):
         """Returns normalized patches of one level, `(n * patches_per_image, 49 * channels)`."""
         patches = random_patches(images, self.patches_per_image, self.seed)
-        mean = np.mean(patches, axis=(0, 2, 3), keepdims=True, dtype="float64")
-        deviation = np.std(patches, axis=(0, 2, 3), keepdims=True, dtype="float64")
+        patches -= np.mean(patches, axis=(0, 2, 3), keepdims=True, dtype="float64")
+        squares = np.einsum("ncij,ncij->c", patches, patches, dtype="float64")
+        deviation = np.sqrt(squares / (patches.size / len(squares)))
         if np.any(deviation < _LEAST_DEVIATION):
             raise ValueError(
                 "SlicedWasserstein divides by the standard deviation of each channel, which must "
                 f"not be 0. Received: constant {side} images, at {images.shape[1:3]} pixels"
             )
-        patches -= mean.astype("float32")
-        patches /= deviation.astype("float32")
+        patches /= deviation[:, None, None]
         return patches.reshape(len(patches), -1)
 
     def get_config(self):
