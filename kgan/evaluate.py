@@ -185,7 +185,7 @@ def evaluate_folder(path):
             "Samples and reals must be of one size: give --image_size. Received: "
             f"{_size(samples)} and {_size(reals)}"
         )
-    _check_classes(evaluation.metrics, samples, reals)
+    _check_fit(evaluation.metrics, samples, reals)
     # Grey images beside others are images of three equal channels.
     channels = max(samples.image_shape[2], reals.image_shape[2])
     find_reals = functools.partial(find_reals, channels=channels)
@@ -222,8 +222,14 @@ def _size(source):
     return f"{source.name} of {source.image_shape[0]}x{source.image_shape[1]}"
 
 
-def _check_classes(metrics, samples, reals):
+def _check_fit(metrics, samples, reals):
+    """Raises where a metric needs what folders do not have."""
     for metric in metrics:
+        if metric.needs_generator:
+            raise ValueError(
+                f"{type(metric).__name__} draws its own samples, so that it needs a run. "
+                f"Received: {samples.name}, a folder of images"
+            )
         if metric.needs_labels and (None in (samples.num_classes, reals.num_classes)):
             without = samples if samples.num_classes is None else reals
             raise ValueError(

@@ -1,5 +1,6 @@
 """One generator after another against the same reals: what the callback and the program share."""
 
+import contextlib
 import hashlib
 import math
 import os
@@ -67,6 +68,7 @@ class Evaluation:
         # With the reals it is known how many images of each split there are.
         self.network = None if features == "auto" else features_room.get(features)
         self.splits = {}
+        self.image_shape = None
         self._labels = None
         self._keys = {}
         self._functions = {}
@@ -102,7 +104,7 @@ class Evaluation:
         for dataset in {id(dataset): dataset for dataset in datasets.values()}.values():
             names = [name for name, other in datasets.items() if other is dataset]
             metrics = [metric for metric in self.metrics if metric.split in names]
-            if metrics:
+            if metrics:  # The others are only for `adapt`.
                 self.splits |= dict.fromkeys(names, self._add_reals(names[0], dataset, metrics))
         for metric in self.metrics:
             if metric.adapts_to:
@@ -140,7 +142,7 @@ class Evaluation:
 
     def _add_reals(self, split, dataset, metrics):
         """Shows the metrics one split of the reals, and returns how many these are."""
-        groups = self._by_network(metrics)
+        groups = self._by_network([metric for metric in metrics if not metric.needs_generator])
         kept = {key: group for key, group in groups.items() if group[0] and group[0].weights()}
         direct = [group for key, group in groups.items() if key not in kept]
         digest, labels = _Digest(), []
@@ -211,8 +213,12 @@ class Evaluation:
             gan: `kgan.GAN`.
 
         Raises:
-            ValueError: if images are of another shape, or labels are missing.
+            ValueError: if images are of another shape, labels are missing, or there are no reals.
         """
+        if self.image_shape is None:
+            raise ValueError(
+                "Samples are compared with reals: call set_reals first. Received: none"
+            )
         check_images(np.zeros((1, *self.image_shape), "float32"), gan.image_shape)
         for metric in self.metrics:
             if metric.needs_labels and gan.num_classes is None:
@@ -246,10 +252,15 @@ class Evaluation:
             ValueError: as `check`.
         """
         self.check(gan)
-        draws = [metric for metric in self.metrics if metric.needs_generator]
-        looks = [metric for metric in self.metrics if not metric.needs_generator]
         for metric in self.metrics:
             metric.reset_fakes()
+        with _seeded(gan, seed):
+            self._look_at_samples(gan, n, seed)
+        return self._results()
+
+    def _look_at_samples(self, gan, n, seed):
+        draws = [metric for metric in self.metrics if metric.needs_generator]
+        looks = [metric for metric in self.metrics if not metric.needs_generator]
         bar = self._bar("samples", n, "sample")
         groups, done = list(self._by_network(looks).values()), 0
         for images, labels in self._samples(gan, n, seed):
@@ -258,7 +269,6 @@ class Evaluation:
                 metric.update_from(gan, None, images, labels)
             done += len(images)
             bar.update(done)
-        return self._results()
 
     def judge_images(self, dataset):
         """Compares images, of whatever model, with the reals.
@@ -521,6 +531,18 @@ def _slices(arrays, size):
     """Yields a dict of arrays in dicts of at most `size` rows."""
     for start in range(0, len(arrays["features"]), size):
         yield {name: x[start : start + size] for name, x in arrays.items()}
+
+
+@contextlib.contextmanager
+def _seeded(gan, seed):
+    """Lets a seed decide what metrics draw from a GAN in the block, and nothing after it."""
+    state = gan._evaluation_seeds.state
+    before = keras.ops.convert_to_numpy(state)
+    state.assign([seed, 0])
+    try:
+        yield
+    finally:
+        state.assign(before)
 
 
 def _lacks_network(metric):
