@@ -1,12 +1,14 @@
 """Networks that look at images for a metric: `kgan.metrics.features.get("mnist")`."""
 
 from kgan.metrics.features.base import FEATURES, FeatureNetwork
+from kgan.metrics.features.inception_2015 import Inception2015
 from kgan.metrics.features.keras_networks import InceptionV3, KerasCV, KerasModel
 from kgan.metrics.features.mnist import MNIST
 from kgan.metrics.features.pixels import Pixels
 
 __all__ = [
     "FeatureNetwork",
+    "Inception2015",
     "InceptionV3",
     "KerasCV",
     "KerasModel",
