@@ -72,11 +72,23 @@ def save_run(folder, results=None, rows=2, dataset="digits", loss="non_saturatin
     return folder
 
 
+def evaluated(n=60_000, **values):
+    """What kgan.evaluate writes of two metrics, in its form."""
+    metrics = {
+        "frechet_distance": {"results": ["frechet_distance"], "best": ["↓"], "features": "mnist"},
+        "prdc": {"results": ["recall", "spread"], "best": ["↑", ""], "features": None},
+    }
+    for how in metrics.values():
+        how["split"] = "train"
+    settings = {"dataset": "digits", "splits": {"train": 1797}, "num_samples": n}
+    return {**values, "evaluation": {**settings, "metrics": metrics, "failures": {}}}
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
-    plain = {"frechet_distance": 1.5, "recall": 0.25, "num_samples": 60_000, "classes": [1, 2]}
-    other = {"metrics": {"frechet_distance": 12.0, "recall": 0.75}, "dataset": "digits"}
+    plain = evaluated(frechet_distance=1.5, recall=0.25, spread=3.0)
+    other = evaluated(frechet_distance=12.0, recall=0.75, spread=None)
     return {
         "plain": save_run(folder / "plain", plain),
         "other": save_run(folder / "other", other, latent_dim=2, rows=3),
@@ -238,20 +250,35 @@ def test_what_each_run_is(page):
     assert facts.count('class="card"') == 4
 
 
+def metric_rows(page):
+    """Returns the cells of the metric table by the words at the beginning of the row."""
+    rows = re.findall(r'<th scope="row">(.*?)</th>(.*?)</tr>', section(page.read_text(), "metrics"))
+    return {head: re.findall(r'<td class="number">(.*?)</td>', cells) for head, cells in rows}
+
+
 def test_the_best_number_is_bold(runs, tmp_path):
-    text = write_report([runs["plain"], runs["other"]], tmp_path / "page.html", n=1).read_text()
-    rows = dict(re.findall(r'<th scope="row">(.*?)</th>(.*?)</tr>', section(text, "metrics")))
-    cells = {name: re.findall(r'<td class="number">(.*?)</td>', row) for name, row in rows.items()}
-    assert cells == {
-        "frechet distance ↓": ["<b>1.5</b>", "12"],
-        "recall ↑": ["0.25", "<b>0.75</b>"],
-        "num samples": ["60,000", "–"],
+    rows = metric_rows(write_report([runs["plain"], runs["other"]], tmp_path / "page.html", n=1))
+    small = "<small>{}, 60,000 samples, 1,797 of digits train</small>"
+    assert rows == {
+        f"frechet distance ↓{small.format('mnist')}": ["<b>1.5</b>", "12"],
+        f"recall ↑{small.format('images')}": ["0.25", "<b>0.75</b>"],
+        f"spread{small.format('images')}": ["3", "–"],
     }
 
 
-def test_numbers_of_different_data_are_not_compared(page):
-    metrics = section(page.read_text(), "metrics")
-    assert "<b>" not in metrics and "no comparison" in metrics
+def test_numbers_of_different_measurements_are_not_compared(runs, tmp_path):
+    fewer = evaluated(n=100, frechet_distance=1.0, recall=0.9, spread=1.0)
+    fewer = save_run(tmp_path / "fewer", fewer)
+    page = write_report([runs["plain"], fewer], tmp_path / "page.html", n=1)
+    (head, *_), cells = zip(*metric_rows(page).items(), strict=True)
+    assert head.count("<small>") == 2 and "100 samples" in head and "60,000 samples" in head
+    assert cells[:2] == (["1.5", "1"], ["0.25", "0.9"])
+
+
+def test_other_numbers_are_shown_as_they_are(tmp_path):
+    other = {"my_distance": 2.5, "num_samples": 12_345, "is_good": True, "classes": [1, 2]}
+    page = write_report([save_run(tmp_path / "run", other)], tmp_path / "page.html", n=1)
+    assert metric_rows(page) == {"my distance": ["2.5"], "num samples": ["12,345"]}
 
 
 def test_what_is_missing_has_its_command(runs, page, tmp_path):
@@ -479,6 +506,8 @@ def test_no_run_or_a_damaged_one_is_one_line(program, tmp_path):
     assert code == 2 and "metrics.json must hold a JSON object. Received: a list" in stderr
     (run / "metrics.json").write_text("{")
     assert "metrics.json must hold JSON. Received: Expecting" in program(run)[2]
+    (run / "metrics.json").write_text('{"evaluation": {"metrics": {"fd": {}}}}')
+    assert "must be what python -m kgan.evaluate writes" in program(run)[2]
 
 
 def test_arguments_are_checked(runs):

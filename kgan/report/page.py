@@ -7,6 +7,7 @@ import pathlib
 import shlex
 
 import numpy as np
+import tensorflow as tf
 
 from kgan.callbacks.samples import SampleSheet, check_count
 from kgan.files import atomic_path
@@ -36,24 +37,7 @@ PAGE = """<!DOCTYPE html>
 </body>
 </html>
 """
-LOWER_IS_BETTER = (
-    "frechet_distance",
-    "kernel_distance",
-    "intra_class_frechet_distance",
-    "sliced_wasserstein",
-    "nearest_neighbor_error",
-    "perceptual_path_length",
-)
-HIGHER_IS_BETTER = (
-    "classifier_score",
-    "precision",
-    "recall",
-    "density",
-    "coverage",
-    "label_accuracy",
-    "classification_accuracy_score",
-    "parzen_log_likelihood",
-)
+BEST = {"↓": min, "↑": max}
 # Samples beside which their nearest training images stand, and how many of these.
 NEIGHBOR_ROWS, NEIGHBORS = 8, 5
 # As wide as a small image is shown there, about.
@@ -267,16 +251,11 @@ def _metrics(runs):
         box = note(f"Not evaluated yet: {names}. What would do it:", *commands)
     if len(missing) == len(runs):
         return box
-    comparable = len({(run.dataset, run.gan.image_shape) for run in runs}) == 1
-    lead = "What was measured of each run, from its metrics.json."
+    lead = "What python -m kgan.evaluate measured: ↓ is better the lower it is, ↑ the higher."
     if len(runs) > 1:
-        lead += (
-            " The best is bold where lower (↓) or higher (↑) is better."
-            if comparable
-            else " The runs learnt different data, so their numbers are no comparison."
-        )
+        lead += " The best is bold, where all runs were measured in the same way."
     names = list({name: None for run in runs for name in run.results})
-    rows = [_metric_row(name, runs, comparable and len(runs) > 1) for name in names]
+    rows = [_metric_row(name, runs) for name in names]
     heads = [
         tag("th", _dot(runs, i), text(run.name), scope="col", class_="number")
         for i, run in enumerate(runs)
@@ -291,20 +270,22 @@ def _evaluate_command(run):
     return f"python -m kgan.evaluate {shlex.quote(str(run.path))} --dataset={dataset}"
 
 
-def _metric_row(name, runs, mark_best):
-    values = [run.results.get(name) for run in runs]
-    known = [value for value in values if value is not None]
-    best, arrow = None, ""
-    if name in LOWER_IS_BETTER:
-        best, arrow = min(known), " ↓"
-    elif name in HIGHER_IS_BETTER:
-        best, arrow = max(known), " ↑"
+def _metric_row(name, runs):
+    results = {i: run.results[name] for i, run in enumerate(runs) if name in run.results}
+    known = [result.value for result in results.values() if result.value is not None]
+    settings = list(dict.fromkeys(result.setting for result in results.values()))
+    direction = next(iter(results.values())).best
+    is_comparison = len(known) > 1 and len(settings) == 1 and direction in BEST
+    best = BEST[direction](known) if is_comparison else None
     cells = []
-    for value in values:
+    for i in range(len(runs)):
+        value = results[i].value if i in results else None
         shown = "–" if value is None else number(value)
-        is_best = mark_best and len(known) > 1 and value is not None and value == best
-        cells.append(tag("td", tag("b", shown) if is_best else shown, class_="number"))
-    return tag("tr", tag("th", text(words(name)) + arrow, scope="row"), *cells)
+        shown = tag("b", shown) if is_comparison and value == best else shown
+        cells.append(tag("td", shown, class_="number"))
+    heading = text(f"{words(name)} {direction}".strip())
+    details = "".join(tag("small", text(setting)) for setting in settings if setting)
+    return tag("tr", tag("th", heading, details, scope="row"), *cells)
 
 
 def _curves(runs):
@@ -357,7 +338,7 @@ def _neighbors(runs, sheets, options):
     for run, (images, _) in zip(runs, sheets, strict=True):
         try:
             contents.append(_neighbors_of(run, images, options))
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, tf.errors.OpError) as error:
             contents.append(
                 note(
                     f"No neighbours, for want of the training images. {error}",

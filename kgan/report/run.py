@@ -1,5 +1,6 @@
 """What a run's folder holds, read for programs that look at several runs."""
 
+import dataclasses
 import json
 import math
 import pathlib
@@ -24,7 +25,7 @@ class Run:
         gan: `kgan.GAN`.
         config: dict, `config.json`; empty if there is none.
         rows: list of dicts, `metrics.jsonl`; empty if there is none.
-        results: dict of numbers, `metrics.json`; empty if there is none.
+        results: dict of `Result` by name, `metrics.json`; empty if there is none.
 
     Raises:
         FileNotFoundError: if there is no model.
@@ -43,7 +44,7 @@ class Run:
         folder = self.path if self.path.is_dir() else self.path.parent
         self.config = _read_object(folder / "config.json")
         self.rows = read_metrics(folder / "metrics.jsonl")
-        self.results = _numbers(_read_object(folder / "metrics.json"))
+        self.results = _read_results(folder / "metrics.json")
 
     @property
     def dataset(self):
@@ -115,12 +116,50 @@ def _read_object(path):
     return values
 
 
-def _numbers(results):
-    """Returns the numbers of a metrics.json, whether or not they lie under "metrics"."""
-    nested = results.get("metrics")
-    results = {**results, **(nested if isinstance(nested, dict) else {})}
-    return {
-        name: value
-        for name, value in results.items()
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """A number that a run reached.
+
+    Args:
+        value: int or float, or None where it was not finite.
+        best: str, what to wish for: "↓", "↑" or nothing that is known. Defaults to `""`.
+        setting: str, what it was measured with, as far as it is known: numbers of different
+            settings are no comparison. Defaults to `""`.
+    """
+
+    value: int | float | None
+    best: str = ""
+    setting: str = ""
+
+
+def _read_results(path):
+    try:
+        return _results(_read_object(path))
+    except (KeyError, AttributeError, TypeError) as error:
+        raise ValueError(
+            f"{path} must be what python -m kgan.evaluate writes, or numbers by name. "
+            f"Received: another form ({type(error).__name__}: {error})"
+        ) from error
+
+
+def _results(report):
+    """Returns the results in what `python -m kgan.evaluate` wrote, or other numbers as they are."""
+    evaluation = report.get("evaluation", {})
+    results = {}
+    for how in evaluation.get("metrics", {}).values():
+        for name, best in zip(how["results"], how["best"], strict=True):
+            results[name] = Result(report[name], best, _setting(evaluation, how))
+    others = {
+        name: Result(value)
+        for name, value in report.items()
         if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     }
+    return {**others, **results}
+
+
+def _setting(evaluation, how):
+    count = evaluation["splits"][how["split"]]
+    return (
+        f"{how['features'] or 'images'}, {evaluation['num_samples']:,} samples, "
+        f"{count:,} of {evaluation['dataset']} {how['split']}"
+    )
