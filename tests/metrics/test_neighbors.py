@@ -103,6 +103,13 @@ def test_neighbours_closer_than_the_rounding_of_float32(small_blocks):
     check(points, points, 3, skip_self=True)
 
 
+def test_more_near_ties_than_candidates(small_blocks):
+    directions = np.random.default_rng(6).normal(size=(50, 30))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    radii = 1 + 1e-9 * np.random.default_rng(7).permutation(50)
+    check(np.zeros((1, 30)), radii[:, None] * directions, 3)
+
+
 def test_more_copies_than_candidates(small_blocks):
     points = np.repeat(np.random.default_rng(7).normal(size=(3, 6)), 40, axis=0)
     distances, indices = neighbors.nearest(points, points, 5, skip_self=True)
