@@ -361,6 +361,7 @@ def run_metric_test(
     fed.update(metric)
     expected = metric.results()
     assert tuple(expected) == tuple(metric.result_names)
+    assert type(metric.best) is str or len(metric.best) == len(expected)
     result = metric.result()
     assert all(type(x) is float for x in (result.values() if type(result) is dict else [result]))
     assert np.all(np.isfinite(list(expected.values())))

@@ -2,6 +2,7 @@
 
 from kgan.metrics import features
 from kgan.metrics.base import METRICS, GANMetric
+from kgan.metrics.classifier import ClassifierScore, LabelAccuracy, ModeCoverage
 from kgan.metrics.evaluation import Evaluation
 from kgan.metrics.frechet import FrechetDistance, IntraClassFrechetDistance
 from kgan.metrics.kernel import KernelDistance
@@ -14,6 +15,9 @@ from kgan.metrics.ssim import MultiScaleSSIM
 from kgan.metrics.wasserstein import SlicedWasserstein
 
 __all__ = [
+    "ClassifierScore",
+    "LabelAccuracy",
+    "ModeCoverage",
     "Evaluation",
     "FrechetDistance",
     "GANMetric",

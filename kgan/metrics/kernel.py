@@ -42,8 +42,8 @@ class KernelDistance(GANMetric):
 
     Example:
     >>> metric = kgan.metrics.KernelDistance()
-    >>> x = np.random.normal(size=(2000, 3))
-    >>> metric.update_state(x[:1000], x[1000:] + 1)
+    >>> x = np.random.normal(size=(200, 3))
+    >>> metric.update_state(x[:100], x[100:] + 1)
     >>> sorted(metric.result())
     ['kernel_distance', 'kernel_distance_standard_error']
     """

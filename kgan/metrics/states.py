@@ -228,13 +228,95 @@ class ClassCounts(State):
     def add_on_replica(self, values, labels=None):
         """Takes in this replica's share of a batch of logits."""
         classes = ops.argmax(values, axis=-1)
-        counts = ops.bincount(classes, minlength=self._counts.shape[0])
-        self._counts.value.assign_add(ops.cast(counts, "int64"))
+        # XLA does not count in bins.
+        ones = ops.ones_like(classes, dtype="int64")
+        self._counts.value.assign_add(ops.segment_sum(ones, classes, self._counts.shape[0]))
         super().add_on_replica(values)
 
     def counts(self):
         """Returns the counts, int64 `(num_classes,)`."""
         return _array(self._counts)
+
+
+class Hits(State):
+    """How often the highest logit is that of the label.
+
+    Args:
+        metric: `GANMetric`.
+        side: str.
+        num_classes: int, the width of an example.
+    """
+
+    def __init__(self, metric, side, num_classes):
+        super().__init__(metric, side)
+        self._num_classes = num_classes
+        self._hits = self._add("hits", (), "int64")
+        self._unknown = self._add("unknown_labels", (), "int64")
+
+    def add_on_replica(self, values, labels=None):
+        """Takes in this replica's share of a batch of logits with labels."""
+        labels = ops.cast(labels, "int64")
+        is_hit = ops.equal(ops.cast(ops.argmax(values, axis=-1), "int64"), labels)
+        is_unknown = ops.logical_or(labels < 0, labels >= self._num_classes)
+        self._hits.value.assign_add(ops.sum(ops.cast(is_hit, "int64")))
+        self._unknown.value.assign_add(ops.sum(ops.cast(is_unknown, "int64")))
+        super().add_on_replica(values)
+
+    @property
+    def hits(self):
+        """Int, the examples whose highest logit is that of their label."""
+        return int(_array(self._hits))
+
+    @property
+    def unknown_labels(self):
+        """Int, the labels that no logit belongs to."""
+        return int(_array(self._unknown))
+
+
+class SplitEntropies(State):
+    """The sums of p and of p log p over each of several splits, for p = softmax(logits).
+
+    Each row of `splits` examples fills all splits, in an order that is turned at random: splits
+    are of equal size, and examples that come in cycles of classes are mixed all the same.
+
+    Args:
+        metric: `GANMetric`.
+        side: str.
+        num_classes: int, the width of an example.
+        splits: int >= 1.
+    """
+
+    def __init__(self, metric, side, num_classes, splits):
+        super().__init__(metric, side)
+        self._splits = splits
+        self._sizes = self._add("sizes", (splits,), "int64")
+        self._probabilities = self._add("probabilities", (splits, num_classes), "float64")
+        self._negative_entropies = self._add("negative_entropies", (splits,), "float64")
+
+    def add_on_replica(self, values, labels=None):
+        """Takes in this replica's share of a batch of logits; labels do not matter."""
+        log_p = ops.log_softmax(ops.cast(values, "float64"))
+        p = ops.exp(log_p)
+        numbers = self._count.value + ops.arange(ops.shape(values)[0], dtype="int64")
+        splits = ops.mod(numbers + _hash(numbers // self._splits), self._splits)
+        rows = ops.one_hot(splits, self._splits, axis=0, dtype="float64")
+        self._sizes.value.assign_add(ops.cast(ops.sum(rows, axis=1), "int64"))
+        self._probabilities.value.assign_add(ops.matmul(rows, p))
+        self._negative_entropies.value.assign_add(
+            ops.matmul(rows, ops.sum(p * log_p, axis=1, keepdims=True))[:, 0]
+        )
+        super().add_on_replica(values)
+
+    def information(self):
+        """Returns E KL(p ‖ E p) of each split that has examples, float64."""
+        sizes = _array(self._sizes)
+        sizes, p, negative_entropies = (
+            _array(sums)[sizes > 0]
+            for sums in (self._sizes, self._probabilities, self._negative_entropies)
+        )
+        mean = p / sizes[:, None]
+        logarithms = np.log(mean, where=mean > 0, out=np.zeros_like(mean))
+        return negative_entropies / sizes - np.sum(mean * logarithms, axis=1)
 
 
 def _strategy_outside(variable):
