@@ -1,5 +1,7 @@
 """Networks that look at images for a metric: `kgan.metrics.features.get("mnist")`."""
 
+import keras
+
 from kgan.metrics.features.base import FEATURES, FeatureNetwork
 from kgan.metrics.features.inception_2015 import Inception2015
 from kgan.metrics.features.keras_networks import InceptionV3, KerasCV, KerasModel
@@ -29,7 +31,8 @@ def get(identifier):
 
     Args:
         identifier: str, one of `names()`, with arguments after a colon if it takes some; a dict
-            made by `keras.saving.serialize_keras_object`; a `keras.Model`; or a `FeatureNetwork`.
+            made by `keras.saving.serialize_keras_object`; a `keras.Model`, as `KerasModel` takes
+            it; or a `FeatureNetwork`.
 
     Raises:
         ValueError: if no network has this name (the message lists near names and all names), or
@@ -40,4 +43,6 @@ def get(identifier):
     >>> kgan.metrics.features.get("pixels").outputs
     ('features',)
     """
+    if isinstance(identifier, keras.Model):
+        identifier = KerasModel(identifier)
     return FEATURES.get(identifier, FeatureNetwork)

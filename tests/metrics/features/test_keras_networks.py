@@ -96,6 +96,13 @@ def test_a_model_comes_from_a_file_by_its_specification(tmp_path):
     assert KerasModel(tmp_path / "model.keras", layer="map").key() == features.key()
 
 
+def test_a_model_is_a_feature_network_by_itself():
+    model, images = small_model(), random_images(2, 8, 8, 2)
+    metric = kgan.metrics.FrechetDistance(features=model)
+    assert isinstance(metric.features, KerasModel)
+    np.testing.assert_array_equal(metric.extract(images), model(images))
+
+
 def test_keys_differ_with_weights_architecture_and_layers(tmp_path):
     model, path = small_model(), tmp_path / "model.keras"
     keys = {KerasModel(model).key(), KerasModel(model, layer="map").key()}
