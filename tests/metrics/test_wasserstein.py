@@ -70,15 +70,18 @@ def test_patches_are_cut_from_their_image():
     x = np.arange(n * side * side * 2, dtype="float32").reshape(n, side, side, 2)
     patches = wasserstein.random_patches(x, 50, seed=0)
     assert patches.shape == (150, 2, 7, 7)
-    places = set()
+    places, origins = set(), np.empty(150, "int64")
     for i, patch in enumerate(patches):
         image, row, column, channel = np.unravel_index(int(patch[0, 0, 0]), x.shape)
         assert image == i // 50 and channel == 0
         expected = x[image, row : row + 7, column : column + 7]
         np.testing.assert_array_equal(patch, np.moveaxis(expected, 2, 0))
         places.add((image, row, column))
+        origins[i] = row * side + column
     # Every place of every image is met: 3 x 3 places and 50 draws.
     assert len(places) == 27
+    # Each image is cut at places of its own.
+    assert len(np.unique(origins.reshape(3, 50), axis=0)) == 3
 
 
 def test_the_distance_is_that_of_scipy(monkeypatch):
