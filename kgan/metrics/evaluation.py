@@ -139,6 +139,9 @@ class Evaluation:
             name = "mnist" if self.image_shape == MNIST_SHAPE else PUBLISHED_NETWORK
             self.network = features_room.get(name)
         self.metrics = [_with_network(metric, self.network) for metric in self.metrics]
+        for metric in self.metrics:
+            # A network that refuses such images does so now.
+            metric.build_for(self.image_shape)
 
     def _add_reals(self, split, dataset, metrics):
         """Shows the metrics one split of the reals, and returns how many these are."""
@@ -364,7 +367,7 @@ class Evaluation:
         """Returns what a network says of images, computed by a graph for one size of batch."""
         function = self._functions.get(network)
         if function is None:
-            function = self._functions[network] = tf.function(lambda x: network(x))
+            function = self._functions[network] = tf.function(lambda x: network(x), autograph=False)
         n = len(images)
         self._compiled_size = max(self._compiled_size, n)
         if n < self._compiled_size:

@@ -18,7 +18,7 @@ SHAPE = (4, 4, 1)
 
 
 class Network(FeatureNetwork):
-    """Random projections, which counts the batches that it has seen."""
+    """Random projections, which counts the batches that it has seen, but for single images."""
 
     outputs = ("features", "logits")
 
@@ -31,7 +31,7 @@ class Network(FeatureNetwork):
         return [np.random.default_rng(self.seed).normal(size=(16, 6)).astype("float32")]
 
     def call(self, images):
-        tf.py_function(lambda x: self.batches.append(len(x)), [images], [])
+        tf.py_function(lambda x: self.batches.extend([len(x)] * (len(x) > 1)), [images], [])
         features = keras.ops.reshape(images, (-1, 16)) @ self.weights()[0]
         return {"features": features[:, :4], "logits": features[:, 4:]}
 
@@ -401,6 +401,15 @@ def test_what_fails_is_nan_with_its_reason(make):
 
 
 # --- What does not fit --------------------------------------------------------------------------
+
+
+def test_a_network_refuses_images_before_they_are_looked_at(make):
+    evaluation = make("fd", "mnist")
+    with pytest.raises(ValueError, match="^The MNIST features take grey images of 28x28"):
+        evaluation.set_reals(images())
+    assert evaluation.splits == {}
+    with pytest.raises(ValueError, match="logits"):
+        make("is", "pixels").set_reals(images())
 
 
 def test_samples_of_another_shape(make):
