@@ -107,6 +107,17 @@ def test_distortions_depend_on_the_seed_and_keep_the_paper_blank():
     assert np.all(changed[0][:, :6] == -1)
 
 
+def test_distortions_are_around_the_centre(monkeypatch):
+    monkeypatch.setattr(train_mnist, "SHIFT", 0.0)
+    ink = np.zeros((8, 28, 28, 1), "float32")
+    ink[:, 12:16, 12:16] = 1
+    changed = (np.array(train_mnist.distort(2 * ink - 1, [0, 1])) + 1) / 2
+    for axis in (1, 2):
+        position = np.arange(28).reshape([-1 if i == axis else 1 for i in range(4)])
+        centre = (changed * position).sum(axis=(1, 2, 3)) / changed.sum(axis=(1, 2, 3))
+        np.testing.assert_allclose(centre, 13.5, atol=0.02)
+
+
 def test_a_distortion_of_no_strength_changes_nothing(images, monkeypatch):
     for name in ("TURN", "SLANT", "SCALE", "SHIFT"):
         monkeypatch.setattr(train_mnist, name, 0.0)
