@@ -2,6 +2,7 @@
 
 from kgan.metrics import features
 from kgan.metrics.base import METRICS, GANMetric
+from kgan.metrics.classification_accuracy import ClassificationAccuracyScore
 from kgan.metrics.classifier import ClassifierScore, LabelAccuracy, ModeCoverage
 from kgan.metrics.evaluation import Evaluation
 from kgan.metrics.frechet import FrechetDistance, IntraClassFrechetDistance
@@ -15,6 +16,7 @@ from kgan.metrics.ssim import MultiScaleSSIM
 from kgan.metrics.wasserstein import SlicedWasserstein
 
 __all__ = [
+    "ClassificationAccuracyScore",
     "ClassifierScore",
     "LabelAccuracy",
     "ModeCoverage",
