@@ -5,23 +5,26 @@ network: the Inception graph that TensorFlow released on 2015-12-05 (`classify_i
 which resizes images itself. kgan computes the same from its weights in PyTorch's port, for images
 of 8 bits:
 
-- The original programs of Inception Score (openai/improved-gan) and FID (bioinf-jku/TTUR), the
-  metrics of ProgressiveGAN, StyleGAN and their successors, the mode "legacy_tensorflow" of
-  clean-fid, and torch-fidelity resize with the graph's own bilinear operation of TensorFlow 1,
-  then take (p - 128) / 128 of pixels p. So does kgan: its features are theirs but for rounding in
-  float32.
-- pytorch-fid has the same weights but resizes with half-pixel centres, and scales to [-1, 1] by
-  p / 127.5 - 1 (here: [-1, 127 / 128]). Its features differ, and FIDs with them: a little.
-- Resizing with antialiasing (clean-fid's mode "clean") and the weights of torchvision or
-  `keras.applications` (`"inception_v3"` here) give other features. Their distances bear the name
-  FID, but compare only with distances computed in the same way.
+- The programs of the papers on the Inception Score (openai/improved-gan) and on FID
+  (bioinf-jku/TTUR), the FID of Progressive GAN, NVIDIA's translation to TorchScript (in
+  stylegan2-ada-pytorch, and as "legacy_tensorflow" in clean-fid) and torch-fidelity resize pixels p
+  as the graph does, with TensorFlow 1's bilinear operation, and then take (p - 128) / 128. So does
+  kgan: its features are theirs but for rounding in float32.
+- pytorch-fid has the same weights but resizes with half-pixel centres, and takes p / 127.5 - 1. Its
+  features differ, and FIDs with them, by little. TF-GAN has the same weights and leaves resizing to
+  the caller.
+- Resizing with antialiasing (clean-fid's "clean"), and the weights of torchvision or of
+  `keras.applications` (`"inception_v3"` here), give other features. Distances between these are
+  called FID, too, but compare only with distances that are computed in the same way.
 
-A distance compares with a published one if, beside the network, the real images are the same
-(data set, split, cropping, resizing and how many of them) and as many samples are drawn: 50,000
-mostly, since the distance of fewer is larger on average (Bińkowski et al. 2018, arXiv 1801.01401).
-Many papers take the training set as reals. Computing in TensorFloat-32, TensorFlow's default on
-GPUs that have it, moves features in their third or fourth digit;
-`tf.config.experimental.enable_tensor_float_32_execution(False)` computes in float32.
+A distance compares with a published one if, beside the network, the real images are the same (data
+set, split, cropping, resizing, and how many), and the number of samples is: mostly 50,000, as the
+distance is larger on average for fewer (Bińkowski et al. 2018, arXiv 1801.01401). The same holds
+for Inception Scores and their splits; their original program leaves the bias of the last layer
+out, and so does "logits".
+
+TensorFlow multiplies in TensorFloat-32, of 10 bits, on GPUs that have it; for float32,
+`tf.config.experimental.enable_tensor_float_32_execution(False)`.
 """
 
 from kgan.metrics.features.inception_2015.extractor import Inception2015

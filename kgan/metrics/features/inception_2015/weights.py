@@ -23,16 +23,21 @@ def fetch_weights():
     Raises:
         FileNotFoundError: if they are neither there nor to be fetched.
     """
+    home = os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")
+    folder = os.path.join(home, "kgan")
     try:
         return keras.utils.get_file(
-            FILE, URL, cache_subdir="kgan", file_hash=SHA256, hash_algorithm="sha256"
+            FILE,
+            URL,
+            cache_dir=home,
+            cache_subdir="kgan",
+            file_hash=SHA256,
+            hash_algorithm="sha256",
         )
     except Exception as error:  # Keras raises this very class where a host is not reached.
-        home = os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")
-        path = os.path.join(home, "kgan", FILE)
         raise FileNotFoundError(
             f"The weights of the Inception graph cannot be fetched ({error}). Put the file {URL}, "
-            f"whose SHA-256 is {SHA256}, at {path}, or give its path. Features that need no "
+            f"whose SHA-256 is {SHA256}, into {folder}, or give its path. Features that need no "
             "network: 'pixels', 'mnist' and any model, 'keras_model:PATH'. "
             "Received: checkpoint='published'"
         ) from error
