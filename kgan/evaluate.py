@@ -20,7 +20,6 @@ import sys
 import textwrap
 import warnings
 
-import numpy as np
 import tensorflow as tf
 from absl import app, flags
 
@@ -29,14 +28,12 @@ from kgan.files import atomic_path
 from kgan.loading import MODEL_FILE, load_gan
 from kgan.metrics import features as features_room
 from kgan.metrics.base import METRICS
-from kgan.metrics.evaluation import ADAPTS_TO, Evaluation, parse_metrics
+from kgan.metrics.evaluation import Evaluation, parse_metrics
+from kgan.metrics.splits import datasets_for, in_order
 from kgan.zoo.run import versions
 
 FLAGS = flags.FLAGS
 NUM_SAMPLES = 10_000
-# Every sixth, which is 10,000 of MNIST's 60,000 as Goodfellow et al. 2014 held out, or fewer.
-VALIDATION_EVERY, MOST_VALIDATION = 6, 10_000
-READ_AT_ONCE = 500
 
 
 def define_flags(flag_values=FLAGS):
@@ -145,7 +142,7 @@ def evaluate_run(path):
         channels=gan.image_shape[2],
         data_dir=FLAGS.data_dir or learned.get("data_dir"),
     )
-    evaluation.set_reals(_splits(find, evaluation.metrics), gan)
+    evaluation.set_reals(datasets_for(evaluation.metrics, find), gan)
     n = FLAGS.n or NUM_SAMPLES
     results, failures = evaluation.judge(gan, n, FLAGS.seed)
     drawn = {
@@ -189,8 +186,8 @@ def evaluate_folder(path):
     # Grey images beside others are images of three equal channels.
     channels = max(samples.image_shape[2], reals.image_shape[2])
     find_reals = functools.partial(find_reals, channels=channels)
-    evaluation.set_reals(_splits(find_reals, evaluation.metrics))
-    results, failures = evaluation.judge_images(_in_order(find_samples(channels=channels)))
+    evaluation.set_reals(datasets_for(evaluation.metrics, find_reals))
+    results, failures = evaluation.judge_images(in_order(find_samples(channels=channels)))
     drawn = {"num_samples": samples.num_examples, "samples": samples.name}
     report = _report(evaluation, results, failures, reals.name, drawn)
     return report, FLAGS.out and pathlib.Path(FLAGS.out)
@@ -262,69 +259,6 @@ def _read(flag, get):
         return get(FLAGS[flag].value)
     except (ValueError, TypeError) as error:
         raise ValueError(f"--{flag}: {error}") from error
-
-
-def _splits(find, metrics):
-    """Returns the data sets that these metrics need, by split."""
-    needed = {metric.split for metric in metrics}
-    needed |= {ADAPTS_TO[metric.adapts_to] for metric in metrics if metric.adapts_to}
-    find_train = functools.cache(lambda: find(split="train"))
-    datasets = {}
-    for split in sorted(needed):
-        if split == "validation":
-            datasets[split] = _validation(find_train())
-        elif split == "test" and not _has_test_split(find):
-            _check_not_held_out(metrics, find_train())
-            datasets[split] = _thinned(find_train(), keep_validation=False)
-        else:
-            source = find_train() if split == "train" else find(split=split)
-            datasets[split] = _in_order(source)
-    return datasets
-
-
-def _has_test_split(find):
-    try:
-        find(split="test", cache=False)
-    except ValueError as error:
-        if re.search("Expected `?split", str(error)):
-            return False
-        raise
-    return True
-
-
-def _check_not_held_out(metrics, train):
-    for metric in metrics:
-        if metric.adapts_to == "training":
-            raise ValueError(
-                f"{type(metric).__name__} compares with images that were held out of training. "
-                f"Received: {train.name}, which has no test split"
-            )
-
-
-def _in_order(source):
-    return source.dataset(READ_AT_ONCE, shuffle=False, drop_remainder=False)
-
-
-def _thinned(source, keep_validation):
-    """Returns the validation images of a training split as a data set, or the others."""
-    every = max(VALIDATION_EVERY, math.ceil(source.num_examples / MOST_VALIDATION))
-    # Each batch begins with a validation image.
-    batch_size = every * max(1, READ_AT_ONCE // every)
-
-    def thin(images, labels):
-        is_validation = tf.range(tf.shape(images)[0]) % every == 0
-        mask = is_validation if keep_validation else ~is_validation
-        return tf.boolean_mask(images, mask), tf.boolean_mask(labels, mask)
-
-    return source.dataset(batch_size, shuffle=False, drop_remainder=False).map(thin)
-
-
-def _validation(source):
-    """Returns the validation images, mixed: who takes the first of them sees all classes."""
-    parts = zip(*_thinned(source, keep_validation=True).as_numpy_iterator(), strict=True)
-    images, labels = map(np.concatenate, parts)
-    order = np.random.default_rng(0).permutation(len(images))
-    return images[order], labels[order]
 
 
 def _report(evaluation, results, failures, dataset, drawn):

@@ -1,5 +1,6 @@
 """How good the samples are, epoch after epoch, in Keras's logs."""
 
+import math
 import time
 import warnings
 
@@ -17,7 +18,7 @@ class Evaluate(keras.callbacks.Callback):
     that comes after this one in the list: put it before `ModelCheckpoint`, `EarlyStopping`,
     `MetricsLog`, `Curves` and `TensorBoard`. Keras cannot know what is good in a log that is not
     its own: `EarlyStopping("frechet_distance", mode="min")`. An epoch that is not evaluated has
-    no such logs.
+    no such logs, nor has one that is broken off: who ends a process does not wait for numbers.
 
     Each evaluation draws the same latents, and training goes on as if there had been none. A
     metric that has nothing to say of these samples, all alike or NaN perhaps, logs NaN and warns.
@@ -77,9 +78,13 @@ class Evaluate(keras.callbacks.Callback):
         else:
             self.evaluation.set_reals(self.dataset, self.model)
 
+    def on_epoch_begin(self, epoch, logs=None):
+        """Notes where the epoch begins."""
+        self._steps_before = self.model.steps_trained
+
     def on_epoch_end(self, epoch, logs=None):
         """Evaluates, if it is this epoch's turn, and adds the results to the logs."""
-        if (epoch + 1) % self.every:
+        if (epoch + 1) % self.every or self._is_broken_off():
             return
         began = time.perf_counter()
         results, failures = self.evaluation.judge(self.model, self.n, self.seed)
@@ -90,3 +95,7 @@ class Evaluate(keras.callbacks.Callback):
         # Keras gives all callbacks of a fit one dict: the clock of MetricsLog looks there.
         seconds = self.params.get(EVALUATION_SECONDS, 0.0) + time.perf_counter() - began
         self.params[EVALUATION_SECONDS] = seconds
+
+    def _is_broken_off(self):
+        steps = self.model.steps_trained - self._steps_before
+        return self.model.stop_training and steps < (self.params["steps"] or math.inf)

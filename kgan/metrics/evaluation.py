@@ -18,12 +18,11 @@ from kgan.batches import check_images
 from kgan.files import atomic_path
 from kgan.metrics import features as features_room
 from kgan.metrics.base import METRICS, GANMetric
+from kgan.metrics.splits import ADAPTS_TO
 
 MNIST_SHAPE = (28, 28, 1)
 # What published Fréchet distances are computed with.
 PUBLISHED_NETWORK = "inception_2015"
-# The split of a data set that a metric's `adapts_to` speaks of.
-ADAPTS_TO = {"training": "train", "validation": "validation"}
 # How many samples are drawn at once, and so are in memory, unless they are large.
 CHUNK, CHUNK_BYTES = 1024, 2**28
 
@@ -68,7 +67,7 @@ class Evaluation:
         # With the reals it is known how many images of each split there are.
         self.network = None if features == "auto" else features_room.get(features)
         self.splits = {}
-        self.image_shape = None
+        self.image_shape, self._has_labels = None, None
         self._labels = None
         self._keys = {}
         self._functions = {}
@@ -210,26 +209,23 @@ class Evaluation:
     # --- Fakes ----------------------------------------------------------------------------------
 
     def check(self, gan):
-        """Raises unless this GAN's samples can be compared with the reals.
+        """Raises unless this GAN's samples can be compared with the reals, as far as is known.
 
         Args:
             gan: `kgan.GAN`.
 
         Raises:
-            ValueError: if images are of another shape, labels are missing, or there are no reals.
+            ValueError: if images are of another shape, or labels are missing.
         """
-        if self.image_shape is None:
-            raise ValueError(
-                "Samples are compared with reals: call set_reals first. Received: none"
-            )
-        check_images(np.zeros((1, *self.image_shape), "float32"), gan.image_shape)
+        if self.image_shape is not None:
+            check_images(np.zeros((1, *self.image_shape), "float32"), gan.image_shape)
         for metric in self.metrics:
             if metric.needs_labels and gan.num_classes is None:
                 raise ValueError(
                     f"{type(metric).__name__} needs the class of each sample, which only a GAN "
                     "with num_classes knows. Received: a GAN without classes"
                 )
-        if gan.is_conditional and not self._has_labels:
+        if gan.is_conditional and self._has_labels is False:
             raise ValueError(
                 "Samples of a conditional GAN take the labels of the reals: a data set of "
                 "(images, labels). Received: reals without labels"
@@ -252,14 +248,21 @@ class Evaluation:
             name. What a failed metric would have said is NaN.
 
         Raises:
-            ValueError: as `check`.
+            ValueError: as `check`, or if there are no reals yet.
         """
+        self._check_ready()
         self.check(gan)
         for metric in self.metrics:
             metric.reset_fakes()
         with _seeded(gan, seed):
             self._look_at_samples(gan, n, seed)
         return self._results()
+
+    def _check_ready(self):
+        if not self.splits:
+            raise ValueError(
+                "Samples are compared with reals: call set_reals first. Received: none"
+            )
 
     def _look_at_samples(self, gan, n, seed):
         draws = [metric for metric in self.metrics if metric.needs_generator]
@@ -286,6 +289,7 @@ class Evaluation:
             ValueError: if they are no images of the reals' shape, labels are missing, or a metric
                 draws samples of its own.
         """
+        self._check_ready()
         images, labels = first_batch(dataset)
         for metric in self.metrics:
             if metric.needs_generator:
@@ -554,9 +558,11 @@ def _lacks_network(metric):
 
 def _with_network(metric, network):
     """Returns an empty copy of a metric, with this network if it has none and needs one."""
-    network = network if _lacks_network(metric) else metric.features
-    # As an object: a config would lose the weights of a network that somebody has trained.
-    copy = type(metric).from_config({**metric.get_config(), "features": network})
+    # Of the arguments themselves: a config would lose the weights of a network in it.
+    arguments = {name: getattr(metric, name) for name in metric.get_config()}
+    if _lacks_network(metric):
+        arguments["features"] = network
+    copy = type(metric)(**arguments)
     copy.split = metric.split
     return copy
 

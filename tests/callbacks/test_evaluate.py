@@ -81,6 +81,18 @@ def test_every_second_epoch(fit, images, tmp_path):
     assert [row["epoch"] for row in rows if NAME in row] == [2, 4]
 
 
+@pytest.mark.parametrize("where", ["on_train_batch_end", "on_epoch_end"])
+def test_an_epoch_that_is_broken_off_is_not_evaluated(fit, images, where):
+    def stop(number, logs):
+        callback.model.stop_training = True
+
+    callback = evaluate(images)
+    stopper = keras.callbacks.LambdaCallback(**{where: stop})
+    history = fit([stopper, callback], epochs=2).history
+    assert len(history["generator_loss"]) == 1
+    assert (NAME in history) == (where == "on_epoch_end")
+
+
 # --- Training goes on as if nothing had been ----------------------------------------------------
 
 
