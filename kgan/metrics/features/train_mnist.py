@@ -78,7 +78,7 @@ def trainable_classifier():
 
     Example:
     >>> trainable_classifier().count_params()
-    225050
+    224986
     """
     images = keras.Input(mnist.IMAGE_SHAPE)
     x = (images + 1) / 2
