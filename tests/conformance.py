@@ -434,7 +434,7 @@ def check_metric_feeding(fed, expected, rtol):
     for jit_compile in (False, True):
         metric = fed.metric(built=True)
         compiled = tf.function(metric.update_state, jit_compile=jit_compile)
-        for part in parts:
+        for part in (slice(0, 4), slice(4, None)):
             fed.update(metric, part, update=compiled)
         _assert_results(metric, expected, rtol)
     metric = fed.metric()

@@ -20,6 +20,7 @@ class State:
     def __init__(self, metric, side):
         self._metric, self._side = metric, side
         self._variables = []
+        self._on_replicas = tf.function(self.add_on_replica, autograph=False, reduce_retracing=True)
         self._count = self._add("count", (), "int64")
         self._strange = self._add("not_finite", (), "int64")
 
@@ -55,7 +56,7 @@ class State:
             )
 
         shares = share(values), None if labels is None else share(ops.convert_to_tensor(labels))
-        strategy.run(self.add_on_replica, shares)
+        strategy.run(self._on_replicas, shares)
 
     def add_on_replica(self, values, labels=None):
         """Takes in this replica's share of a batch; a subclass keeps what it needs of it first."""

@@ -22,16 +22,8 @@ def stripes(labels, noise=0.3):
 
 
 @keras.saving.register_keras_serializable(package="test")
-class Eager(keras.Sequential):
-    """What is trained for a few steps is not worth a graph."""
-
-    def compile(self, *args, **kwargs):
-        super().compile(*args, run_eagerly=True, **kwargs)
-
-
-@keras.saving.register_keras_serializable(package="test")
 def linear(image_shape, num_classes):
-    return Eager(
+    return keras.Sequential(
         [keras.Input(image_shape), keras.layers.Flatten(), keras.layers.Dense(num_classes)]
     )
 
@@ -51,8 +43,8 @@ def test_conformance(two_replicas):
         kgan.metrics.ClassificationAccuracyScore,
         {
             "classifier": linear,
-            "epochs": 2,
-            "batch_size": 8,
+            "epochs": 1,
+            "batch_size": 12,
             "learning_rate": 0.01,
             "seed": 3,
             "verbose": 0,
@@ -96,7 +88,7 @@ def test_the_seed_alone_decides():
     model = linear(SHAPE, 4)
     for classifier in (linear, model, None):
         results = []
-        for seed in (0, 0) if classifier is None else (0, 0, 1, 2):
+        for seed in (0, 0) if classifier is None else (0, 0, 1):
             keras.utils.set_random_seed(int(RNG.integers(1000)))
             results.append(score(*arguments, classifier=classifier, seed=seed, epochs=2))
         assert results[0] == results[1]

@@ -1,5 +1,7 @@
 """The pixels themselves."""
 
+import math
+
 import keras
 from keras import ops
 
@@ -25,4 +27,4 @@ class Pixels(FeatureNetwork):
 
     def call(self, images):
         """Returns `features` `(batch, height * width * channels)`."""
-        return {"features": ops.reshape((images + 1) / 2, (ops.shape(images)[0], -1))}
+        return {"features": ops.reshape((images + 1) / 2, (-1, math.prod(images.shape[1:])))}
