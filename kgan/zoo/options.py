@@ -6,7 +6,16 @@ import textwrap
 from absl import flags
 
 # What a resumed run may be given anew: where things lie and what is written besides.
-FREE_ON_RESUME = ("data_dir", "export", "sample_every_epochs", "checkpoint_every_epochs")
+FREE_ON_RESUME = (
+    "data_dir",
+    "export",
+    "sample_every_epochs",
+    "checkpoint_every_epochs",
+    "metrics",
+    "features",
+    "evaluate_every_epochs",
+    "evaluation_samples",
+)
 # What is not a setting of the run but of this call.
 CALL_ONLY = ("out", "resume", "overwrite", "dry_run")
 
@@ -86,6 +95,26 @@ def _define_game():
     return "loss auxiliary_loss penalty augment dynamics updates discriminator_steps".split()
 
 
+def _define_evaluation():
+    flags.DEFINE_string(
+        "metrics",
+        None,
+        "What to measure of the samples, such as fd,prdc; python -m kgan.evaluate --help lists "
+        "all. Else nothing.",
+        **_AT,
+    )
+    flags.DEFINE_integer("evaluate_every_epochs", 1, "How often to measure.", **_POSITIVE)
+    flags.DEFINE_integer("evaluation_samples", 10_000, "Samples that are measured.", **_POSITIVE)
+    flags.DEFINE_string(
+        "features",
+        "auto",
+        "The network that looks at the images: mnist, pixels, inception_2015, … auto is mnist for "
+        "images of 28x28x1, and else inception_2015.",
+        **_AT,
+    )
+    return "metrics evaluate_every_epochs evaluation_samples features".split()
+
+
 def _define_machine():
     flags.DEFINE_enum(
         "mixed_precision", "none", ["none", "bfloat16", "float16"], "Type of computation.", **_AT
@@ -123,6 +152,7 @@ GROUPS = {
     "Data": _define_data(),
     "Training": _define_training(),
     "Game": _define_game(),
+    "Evaluation": _define_evaluation(),
     "Machine": _define_machine(),
     "Run": _define_run(),
 }

@@ -17,6 +17,8 @@ import tensorflow as tf
 import kgan
 from kgan.data import augmentation
 from kgan.files import atomic_path
+from kgan.metrics.evaluation import parse_metrics
+from kgan.metrics.splits import datasets_for
 from kgan.quiet import quiet_start
 from kgan.zoo import options
 from kgan.zoo.recipe import Recipe, Task
@@ -125,6 +127,7 @@ class Training:
             flags["data_augment"],
         )
         self.game = _game(flags)
+        self.evaluation = self._evaluation()
         self.batch_size = self.recipe.batch_size * self.recipe.discriminator_steps
         self.steps_per_epoch = self.source.num_examples // self.batch_size
         if self.steps_per_epoch == 0:
@@ -156,6 +159,8 @@ class Training:
         self._print_configuration()
         with self._strategy().scope():
             gan = self._restore() or self._build()
+        for callback in self.evaluation:
+            callback.evaluation.check(gan)
         if dry_run:  # Not before: it refuses what the run would refuse.
             return 0
         if self.is_new:
@@ -175,6 +180,37 @@ class Training:
             tf.config.experimental.enable_op_determinism()
         precision = self.flags["mixed_precision"]
         keras.config.set_dtype_policy("float32" if precision == "none" else f"mixed_{precision}")
+
+    def _find(self, split, cache="auto"):
+        """Returns the images of a split, all of the shape that is learned."""
+        if split == "train":
+            return self.source
+        return kgan.data.ImageSource.find(
+            self.flags["dataset"],
+            split=split,
+            image_size=self.source.image_shape[:2],
+            channels=self.source.image_shape[2],
+            cache=cache,
+            data_dir=self.flags["data_dir"],
+        )
+
+    def _evaluation(self):
+        """Returns a list of the callback that measures samples, empty if nothing is measured."""
+        if not self.flags["metrics"]:
+            return []
+        metrics = _read("metrics", parse_metrics, self.flags["metrics"])
+        features = self.flags["features"]
+        if features != "auto":
+            features = _read("features", kgan.metrics.features.get, features)
+        return [
+            kgan.callbacks.Evaluate(
+                metrics,
+                datasets_for(metrics, self._find),
+                every=self.flags["evaluate_every_epochs"],
+                n=self.flags["evaluation_samples"],
+                features=features,
+            )
+        ]
 
     def _strategy(self):
         if self.flags["strategy"] == "mirrored":
@@ -236,6 +272,7 @@ class Training:
         return [
             kgan.callbacks.TerminateOnNonFinite(self.folder.checkpoints),
             interrupt,
+            *self.evaluation,  # before those that show or keep its logs
             kgan.callbacks.MetricsLog(self.folder.metrics),
             kgan.callbacks.Curves(self.folder.curves, self.folder.metrics, every_epochs=every),
             kgan.callbacks.SampleGrid(self.folder.samples, every_epochs=every),

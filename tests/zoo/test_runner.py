@@ -155,6 +155,10 @@ def test_a_dry_run_shows_the_game(tmp_path, capsys):
         ("--auxiliary_loss=auxiliary_classifier", "needs .*labels"),
         ("--dynamics=growth", "needs players that grow"),
         ("--conditional --loss=multi_hinge", "class"),
+        ("--metrics=fdd", "--metrics: Unknown metric"),
+        ("--metrics=fd --features=pixel", "--features: .*Did you mean 'pixels'"),
+        ("--metrics=icfd --features=pixels", "needs the class of each sample"),
+        ("--metrics=memo", "held out of training. Received: digits"),
     ],
 )
 @pytest.mark.parametrize("dry_run", [[], ["--dry_run"]])
@@ -195,6 +199,25 @@ def test_several_discriminator_steps_take_as_many_images(tmp_path):
     train(tmp_path / "run", "--steps=2", "--discriminator_steps=3", "--noexport")
     gan = kgan.load_gan(tmp_path / "run")
     assert (int(gan.images_seen), int(gan.discriminator_optimizer.iterations)) == (2 * 3 * 256, 6)
+
+
+def test_samples_are_measured_where_the_logs_show_it(tmp_path):
+    out = tmp_path / "run"
+    argv = ["--metrics=fd,prdc,parzen", "--features=pixels", "--evaluation_samples=100"]
+    train(out, "--epochs=2", "--noexport", *argv, "--evaluate_every_epochs=2")
+    first, second = kgan.callbacks.read_metrics(out / "metrics.jsonl")
+    names = {"frechet_distance", "recall", "parzen_log_likelihood"}
+    assert not names & first.keys() and names < second.keys()
+    # What is measured is no part of the training: it may be something else when a run goes on.
+    train(out, "--resume", "--metrics=kd", "--noexport")
+
+
+def test_measures_do_not_change_the_training(tmp_path, finished):
+    argv = ["--metrics=fd", "--features=pixels", "--evaluation_samples=50"]
+    train(tmp_path / "run", "--noexport", *argv)
+    gans = [kgan.load_gan(path) for path in (finished, tmp_path / "run")]
+    for a, b in zip(*(gan.get_weights() for gan in gans), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4)
 
 
 def test_none_takes_away_the_recipes(tmp_path):
