@@ -107,3 +107,31 @@ def test_the_config_of_another_family_is_refused():
         kgan.penalties.get(config)
     config = keras.saving.serialize_keras_object(kgan.penalties.R1(3))
     assert kgan.penalties.get(config).weight == 3
+
+
+@pytest.fixture
+def animals():
+    """A registry of two classes, of which one has a short name."""
+    registry = Registry("animal")
+    registry.register(type("FieldMouse", (), {"alias": "fm"}))
+    registry.register(type("Owl", (), {"alias": None}))
+    return registry
+
+
+@pytest.mark.parametrize("name", ["fm", " FM ", "field_mouse", "FieldMouse", "fieldmouse"])
+def test_aliases_are_found_beside_names(animals, name):
+    assert type(animals.create(name)).__name__ == "FieldMouse"
+    assert type(animals.parse(f"{name}:")).__name__ == "FieldMouse"
+
+
+def test_aliases_are_not_listed_as_names(animals):
+    assert animals.names() == ["field_mouse", "owl"]
+    with pytest.raises(ValueError, match="Known: 'field_mouse', 'owl'. Received: 'none'"):
+        animals.create("none")
+
+
+def test_a_subclass_has_an_alias_of_its_own():
+    registry = Registry("animal")
+    base = registry.register(type("Cat", (), {"alias": "c"}))
+    registry.register(type("Lion", (base,), {"alias": "l"}))
+    assert [type(registry.create(x)).__name__ for x in "cl"] == ["Cat", "Lion"]
