@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 
 import keras
@@ -311,7 +312,8 @@ def _rgb(network, images):
 def _vectors(tensor):
     if len(tensor.shape) == 4:
         return ops.mean(ops.cast(tensor, "float32"), axis=(1, 2))
-    return ops.reshape(tensor, (ops.shape(tensor)[0], -1))
+    # Their width is known in a graph, too, where that of the batch is not.
+    return ops.reshape(tensor, (-1, math.prod(tensor.shape[1:])))
 
 
 def _part_of(argument, model, layers):

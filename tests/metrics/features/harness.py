@@ -59,10 +59,10 @@ def check_batches(network, images, expected):
 def check_graphs(network, images, expected):
     """A graph, of batches of any size too, and XLA compute what eager execution does."""
     spec = tf.TensorSpec((None, *images.shape[1:]), tf.float32)
-    for function in (
-        tf.function(network.__call__, input_signature=[spec]),
-        tf.function(network.__call__, jit_compile=True),
-    ):
+    graph = tf.function(network.__call__, input_signature=[spec])
+    for name, x in graph.get_concrete_function().structured_outputs.items():
+        assert tuple(x.shape) == (None, *expected[name].shape[1:]), "the width must be known"
+    for function in (graph, tf.function(network.__call__, jit_compile=True)):
         for name, x in function(tf.constant(images)).items():
             np.testing.assert_allclose(x, expected[name], rtol=1e-3, atol=1e-4)
 

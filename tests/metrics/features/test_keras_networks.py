@@ -37,6 +37,7 @@ def small_model(size=8, name="small"):
     inputs = keras.Input((size, size, 2))
     x = keras.layers.Conv2D(6, 3, activation="tanh", name="map")(inputs)
     x = keras.layers.BatchNormalization(name="norm")(x)
+    x = keras.layers.Reshape((-1, 6), name="tokens")(x)
     x = keras.layers.Dense(3, name="logits")(keras.layers.Flatten(name="flat")(x))
     return keras.Model(inputs, x, name=name)
 
@@ -46,6 +47,7 @@ def small_model(size=8, name="small"):
     [
         ({}, {"features": 3}),
         ({"layer": "map", "logits_layer": "logits"}, {"features": 6, "logits": 3}),
+        ({"layer": "tokens"}, {"features": 216}),
     ],
 )
 def test_conformance_of_a_model(options, dims):
