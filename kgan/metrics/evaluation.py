@@ -76,7 +76,7 @@ class Evaluation:
     # --- Reals ----------------------------------------------------------------------------------
 
     def set_reals(self, datasets, gan=None):
-        """Takes in the reals, once.
+        """Takes in the reals, in the place of those before.
 
         Args:
             datasets: a `tf.data.Dataset` of batches of images or `(images, labels)`, finite; or an
@@ -91,27 +91,45 @@ class Evaluation:
                 split are missing that a metric needs.
             TypeError: if a data set is something else.
         """
-        splits = {metric.split for metric in self.metrics}
-        if not isinstance(datasets, dict):
-            self._check_splits({}, adapting_only=True)
-            datasets = dict.fromkeys(splits, datasets)
-        self._check_splits(datasets)
-        first = {split: first_batch(dataset) for split, dataset in datasets.items()}
-        self._fit_to(*next(iter(first.values())))
-        if gan is not None:
-            self.check(gan)
+        datasets = self.prepare(datasets, gan)
+        splits = {}
         for dataset in {id(dataset): dataset for dataset in datasets.values()}.values():
             names = [name for name, other in datasets.items() if other is dataset]
             metrics = [metric for metric in self.metrics if metric.split in names]
             if metrics:  # The others are only for `adapt`.
-                self.splits |= dict.fromkeys(names, self._add_reals(names[0], dataset, metrics))
+                splits |= dict.fromkeys(names, self._add_reals(names[0], dataset, metrics))
         for metric in self.metrics:
             if metric.adapts_to:
                 split = ADAPTS_TO[metric.adapts_to]
                 batches = self._batches(f"{split}, for {metric.name}", datasets[split])
                 images = np.concatenate([images for images, _ in batches])
                 metric.adapt(images)
-                self.splits.setdefault(split, len(images))
+                splits.setdefault(split, len(images))
+        self.splits = splits
+
+    def prepare(self, datasets, gan=None):
+        """Looks at a first batch of the reals: what does not fit is an error in seconds.
+
+        Args:
+            datasets: as of `set_reals`, which begins with this.
+            gan: likewise. Defaults to None.
+
+        Returns:
+            Dict of data sets by split.
+
+        Raises:
+            ValueError, TypeError: as `set_reals`.
+        """
+        if not isinstance(datasets, dict):
+            self._check_splits({}, adapting_only=True)
+            datasets = dict.fromkeys({metric.split for metric in self.metrics}, datasets)
+        self._check_splits(datasets)
+        first = [first_batch(dataset) for dataset in datasets.values()]
+        self.splits, self._labels = {}, None
+        self._fit_to(*first[0])
+        if gan is not None:
+            self.check(gan)
+        return datasets
 
     def _check_splits(self, datasets, adapting_only=False):
         for metric in self.metrics:

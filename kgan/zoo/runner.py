@@ -160,7 +160,7 @@ class Training:
         with self._strategy().scope():
             gan = self._restore() or self._build()
         for callback in self.evaluation:
-            callback.evaluation.check(gan)
+            callback.evaluation.prepare(callback.dataset, gan)
         if dry_run:  # Not before: it refuses what the run would refuse.
             return 0
         if self.is_new:

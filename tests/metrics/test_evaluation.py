@@ -423,6 +423,34 @@ def test_samples_of_another_shape(make):
         evaluation.judge_images(images())
 
 
+def test_reals_that_were_broken_off_do_not_count(make):
+    def broken():
+        yield images(9)
+        raise KeyboardInterrupt
+
+    class Broken(tf.data.Dataset):
+        def __init__(self, whole):
+            super().__init__(whole._variant_tensor)
+            self.whole, self.passes = whole, 0
+
+        element_spec = property(lambda self: self.whole.element_spec)
+
+        def _inputs(self):
+            return []
+
+        def as_numpy_iterator(self):
+            self.passes += 1
+            return broken() if self.passes == 2 else self.whole.as_numpy_iterator()
+
+    evaluation = make([Kept()])
+    with pytest.raises(KeyboardInterrupt):
+        evaluation.set_reals(Broken(tf.data.Dataset.from_tensors(images(9))))
+    with pytest.raises(ValueError, match="call set_reals first"):
+        evaluation.judge_images(images())
+    evaluation.set_reals(images(20))
+    assert len(evaluation.metrics[0].values("real")) == 20
+
+
 def test_labels_that_are_missing(make):
     with pytest.raises(ValueError, match="KeptLabels needs the class.*Received: no labels"):
         make([KeptLabels()]).set_reals(images())

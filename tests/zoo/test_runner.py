@@ -158,6 +158,7 @@ def test_a_dry_run_shows_the_game(tmp_path, capsys):
         ("--metrics=fdd", "--metrics: Unknown metric"),
         ("--metrics=fd --features=pixel", "--features: .*Did you mean 'pixels'"),
         ("--metrics=icfd --features=pixels", "needs the class of each sample"),
+        ("--metrics=fd --features=mnist", "28x28"),
         ("--metrics=memo", "held out of training. Received: digits"),
     ],
 )
