@@ -20,6 +20,7 @@ import collections
 import csv
 import functools
 import math
+import os
 import pathlib
 import sys
 
@@ -99,8 +100,7 @@ def _filter(path, folder):
         write_csv(FLAGS.out, rows)
         print(FLAGS.out)
     else:
-        for name, value, taken_for in rows:
-            print(f"{value:<12.6g}{taken_for:<11}{name}")
+        _print_list(rows)
     for line in _summary(rows, threshold, reason):
         print(line, file=sys.stderr)
 
@@ -233,6 +233,15 @@ def threshold_for(values, part=REALS_THAT_PASS):
 
 
 # --- What is said -------------------------------------------------------------------------------
+
+
+def _print_list(rows):
+    try:
+        for name, value, taken_for in rows:
+            print(f"{value:<12.6g}{taken_for:<11}{name}")
+        sys.stdout.flush()
+    except BrokenPipeError:  # A reader such as `head` has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def write_csv(path, rows):

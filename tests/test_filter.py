@@ -253,14 +253,20 @@ def test_vectors_have_no_files(tmp_path, mixture, program):
     assert code == 2 and "points, whose samples have the shape (2,)" in stderr
 
 
-def test_as_a_program(run, mixture):
+def test_as_a_program_whose_reader_soon_has_enough(run, mixture):
+    save_images(mixture / "real", [200] * 3000)  # more than a pipe holds
+    program = f"{sys.executable} -m kgan.filter {run} {mixture} --threshold=0.5"
     result = subprocess.run(
-        [sys.executable, "-m", "kgan.filter", run, mixture],
+        f"{program} | head -n 2; exit ${{PIPESTATUS[0]}}",
+        shell=True,
+        executable="/bin/bash",
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert result.returncode == 0 and result.stdout.count("\n") == 11
-    assert result.stdout.startswith(f"{probability(10):<12.6g}"[:5])
-    assert "Warning" not in result.stderr and result.stderr.count("\n") == 4
+    assert result.returncode == 0
+    lines = [line.split() for line in result.stdout.splitlines()]
+    assert [line[2] for line in lines] == ["generated/0.png", "generated/1.png"]
+    assert float(lines[0][0]) == pytest.approx(probability(10), rel=1e-4)
+    assert re.fullmatch(r"threshold .*\n.* taken .*\nof folder .*\nAUROC .*\n", result.stderr)
