@@ -1,6 +1,7 @@
 """What happens around `fit`: pictures, numbers, checkpoints, and an end when all is lost."""
 
 from kgan.callbacks.checkpoint import Checkpoint, CheckpointError, list_checkpoints
+from kgan.callbacks.collapse import CollapseWarning, CollapseWatch, Diagnosis, Reading, diagnose
 from kgan.callbacks.curves import Curves, save_curves
 from kgan.callbacks.evaluate import Evaluate
 from kgan.callbacks.interrupt import GracefulInterrupt
@@ -12,14 +13,19 @@ from kgan.callbacks.tensorboard import TensorBoard
 __all__ = [
     "Checkpoint",
     "CheckpointError",
+    "CollapseWarning",
+    "CollapseWatch",
     "Curves",
+    "Diagnosis",
     "Evaluate",
     "GracefulInterrupt",
     "MetricsLog",
     "NonFiniteLossError",
+    "Reading",
     "SampleGrid",
     "TensorBoard",
     "TerminateOnNonFinite",
+    "diagnose",
     "list_checkpoints",
     "read_metrics",
     "save_animation",
