@@ -258,12 +258,21 @@ def metric_rows(page):
 
 def test_the_best_number_is_bold(runs, tmp_path):
     rows = metric_rows(write_report([runs["plain"], runs["other"]], tmp_path / "page.html", n=1))
-    small = "<small>{}, 60,000 samples, 1,797 of digits train</small>"
+    small = "<small>{} of 60,000 samples, against 1,797 images of digits train</small>"
     assert rows == {
-        f"frechet distance ↓{small.format('mnist')}": ["<b>1.5</b>", "12"],
-        f"recall ↑{small.format('images')}": ["0.25", "<b>0.75</b>"],
-        f"spread{small.format('images')}": ["3", "–"],
+        f"frechet distance ↓{small.format('mnist features')}": ["<b>1.5</b>", "12"],
+        f"recall ↑{small.format('images as they are')}": ["0.25", "<b>0.75</b>"],
+        f"spread{small.format('images as they are')}": ["3", "–"],
     }
+
+
+def test_one_way_of_measuring_is_said_once(tmp_path):
+    results = evaluated(frechet_distance=1.0)
+    del results["evaluation"]["metrics"]["prdc"]
+    page = write_report([save_run(tmp_path / "run", results)], tmp_path / "page.html", n=1)
+    assert metric_rows(page) == {"frechet distance ↓": ["1"]}
+    setting = "mnist features of 60,000 samples, against 1,797 images of digits train."
+    assert f"All of it: {setting}" in section(page.read_text(), "metrics")
 
 
 def test_numbers_of_different_measurements_are_not_compared(runs, tmp_path):

@@ -4,6 +4,7 @@ import collections
 import dataclasses
 import importlib
 import pathlib
+import re
 import shlex
 
 import numpy as np
@@ -255,14 +256,20 @@ def _metrics(runs):
     if len(runs) > 1:
         lead += " The best is bold, where all runs were measured in the same way."
     names = list({name: None for run in runs for name in run.results})
-    rows = [_metric_row(name, runs) for name in names]
-    heads = [
-        tag("th", _dot(runs, i), text(run.name), scope="col", class_="number")
-        for i, run in enumerate(runs)
-    ]
+    settings = {result.setting for run in runs for result in run.results.values()}
+    if len(settings) == 1 and any(settings):
+        lead += f" All of it: {', '.join(settings)}."
+    rows = [_metric_row(name, runs, len(settings) > 1) for name in names]
+    heads = [tag("th", _head(runs, i), scope="col", class_="number") for i in range(len(runs))]
     head = tag("thead", tag("tr", tag("th", "metric", scope="col"), *heads))
     table = tag("div", tag("table", head, tag("tbody", *rows)), class_="scroll")
-    return tag("p", lead) + table + box
+    return tag("p", text(lead)) + table + box
+
+
+def _head(runs, i):
+    """Returns a run's name, which a narrow column may break after each underscore."""
+    first, *others = map(text, re.split("(?<=_)", runs[i].name))
+    return "<wbr>".join([tag("span", _dot(runs, i), first, class_="whole"), *others])
 
 
 def _evaluate_command(run):
@@ -270,7 +277,7 @@ def _evaluate_command(run):
     return f"python -m kgan.evaluate {shlex.quote(str(run.path))} --dataset={dataset}"
 
 
-def _metric_row(name, runs):
+def _metric_row(name, runs, with_setting):
     results = {i: run.results[name] for i, run in enumerate(runs) if name in run.results}
     known = [result.value for result in results.values() if result.value is not None]
     settings = list(dict.fromkeys(result.setting for result in results.values()))
@@ -284,7 +291,9 @@ def _metric_row(name, runs):
         shown = tag("b", shown) if is_comparison and value == best else shown
         cells.append(tag("td", shown, class_="number"))
     heading = text(f"{words(name)} {direction}".strip())
-    details = "".join(tag("small", text(setting)) for setting in settings if setting)
+    details = "".join(
+        tag("small", text(setting)) for setting in settings if setting and with_setting
+    )
     return tag("tr", tag("th", heading, details, scope="row"), *cells)
 
 

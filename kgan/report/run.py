@@ -159,7 +159,8 @@ def _results(report):
 
 def _setting(evaluation, how):
     count = evaluation["splits"][how["split"]]
+    seen = f"{how['features']} features" if how["features"] else "images as they are"
     return (
-        f"{how['features'] or 'images'}, {evaluation['num_samples']:,} samples, "
-        f"{count:,} of {evaluation['dataset']} {how['split']}"
+        f"{seen} of {evaluation['num_samples']:,} samples, against {count:,} images of "
+        f"{evaluation['dataset']} {how['split']}"
     )
