@@ -45,8 +45,8 @@ def write_card(run, folder):
     """Writes a run's card.
 
     Args:
-        run: str or path, the folder of a finished run. If it holds a `metrics.json`, its numbers
-            are shown.
+        run: str or path, the folder of a finished run. If it holds a `metrics.json`, as
+            `python -m kgan.evaluate` writes it, its numbers are shown.
         folder: str or path, where the card goes: `README.md`, `recipe.json`, `samples.png`,
             `curves.png`, `metrics.json` and `metrics.jsonl`.
 
@@ -94,7 +94,7 @@ def _fill(config, last, quality):
         minutes=last["seconds"] / 60,
         machine=", ".join([machine["processor"], f"{machine['cores']} cores", *machine["gpus"]]),
         versions=", ".join(f"{k} {v}" for k, v in config["versions"].items() if v),
-        quality="".join(f"| {_words(k)} | {_number(v)} |\n" for k, v in quality.items()),
+        quality="".join(f"| {_words(k)} | {v} |\n" for k, v in _quality(quality).items()),
         recipe=_table(config["recipe"]),
         last=", ".join(
             f"{_words(k)} {_number(v)}"
@@ -102,6 +102,27 @@ def _fill(config, last, quality):
             if k not in ("epoch", "step", "images_seen", "seconds")
         ),
     )
+
+
+def _quality(numbers):
+    """Returns the rows of a metrics.json: its numbers, and in words how they came about."""
+    numbers = dict(numbers)
+    setting = numbers.pop("evaluation", None)
+    rows = {name: _number(value) for name, value in numbers.items() if value is not None}
+    if setting:
+        rows["measured with"] = _measured_with(setting)
+    return rows
+
+
+def _measured_with(setting):
+    splits = " and ".join(f"{name} ({n:,})" for name, n in setting["splits"].items())
+    words = [
+        f"{setting['num_samples']:,} samples, seed {setting['seed']}",
+        f"{setting['dataset']} {splits}",
+    ]
+    if setting["features"]:
+        words.append(f"features {' and '.join(setting['features'])}")
+    return "; ".join(words)
 
 
 def _table(values):

@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -25,6 +28,36 @@ def test_every_number_comes_from_the_run(run, tmp_path):
     names = {path.name for path in (tmp_path / "card").iterdir()}
     expected = {"README.md", "recipe.json", "samples.png", "curves.png"}
     assert names == expected | {"metrics.json", "metrics.jsonl"}
+
+
+def test_an_evaluation_is_shown_with_how_it_came_about(run, tmp_path):
+    setting = {
+        "num_samples": 10000,
+        "seed": 0,
+        "dataset": "mnist",
+        "splits": {"test": 10000, "train": 60000},
+        "features": {"mnist": "mnist-0123", "pixels": "pixels-4567"},
+        "metrics": {},
+    }
+    numbers = {"precision": 0.75, "recall": None, "evaluation": setting}
+    (run / "metrics.json").write_text(json.dumps(numbers))
+    card = write_card(run, tmp_path / "card").read_text()
+    assert (
+        "| precision | 0.75 |\n| measured with | 10,000 samples, seed 0; mnist test (10,000)"
+        in card
+    )
+    assert "(10,000) and train (60,000); features mnist and pixels |\n" in card
+    assert "recall" not in card and "mnist-0123" not in card
+
+
+def test_the_numbers_of_the_program_are_shown(run, tmp_path):
+    program = [sys.executable, "-m", "kgan.evaluate", run, "--features=pixels", "--n=20"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run(program, env=environment, check=True, capture_output=True)
+    distance = json.loads((run / "metrics.json").read_text())["frechet_distance"]
+    card = write_card(run, tmp_path / "card").read_text()
+    assert f"| frechet distance | {distance:.4g} |" in card
+    assert "| measured with | 20 samples, seed 0; digits train (1,797); features pixels |" in card
 
 
 def test_unfinished_run(run, tmp_path):
