@@ -17,7 +17,7 @@ import time
 import kgan  # isort: split
 
 import keras
-from quality import load_digits
+from digits import load_digits
 
 from kgan.files import atomic_path
 from kgan.zoo.run import machine, versions

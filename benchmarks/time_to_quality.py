@@ -4,8 +4,8 @@
 
 Trains the zoo's MNIST recipe as a user does, in a process of its own, stopped when the time is
 over; then, for the same time, the DCGAN of eriklindernoren/PyTorch-GAN (its layers, losses, order
-of updates and settings at 32x32, in eager PyTorch). Both make 10,000 samples, which the classifier
-of `quality.py` compares with the training digits. Prints a table and writes JSON.
+of updates and settings at 32x32, in eager PyTorch). Both make 10,000 samples, which are compared
+with the training digits in the features of kgan's MNIST classifier. Prints a table and writes JSON.
 
 The peer's samples are resized to 28x28, and that alone moves real digits away from themselves. So
 there is a second, fair row for it: its samples against training digits that went to 32x32 and back.
@@ -22,10 +22,11 @@ import time
 
 import kgan  # isort: split
 
-from quality import NUM_SAMPLES, Judge, load_digits
+from digits import load_digits
 
 from kgan.zoo.run import RunFolder, machine, versions
 
+NUM_SAMPLES = 10_000
 PEER_LATENT_DIM, PEER_BATCH_SIZE, PEER_IMAGE_SIZE = 100, 64, 32
 
 
@@ -134,33 +135,45 @@ def _peer_networks(nn):
     return generator, discriminator
 
 
+def judge(samples, reals):
+    """Returns the Fréchet distance of some samples, and the classes that they were taken for."""
+    metrics = [kgan.metrics.get(f"{name}:features=mnist") for name in ("fd", "modes")]
+    for metric in metrics:
+        for side, images in (("real", reals), ("fake", samples)):
+            for start in range(0, len(images), 1000):
+                metric.update_state(**{side: images[start : start + 1000]})
+    return {name: value for metric in metrics for name, value in metric.results().items()}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--run", default="build/time_to_quality", help="folder of kgan's run")
     parser.add_argument("--out", default="build/time_to_quality.json")
     options = parser.parse_args()
-    judge = Judge()
+    reals, _ = load_digits("train")
     results = {}
     for name, train in (
         ("kgan", lambda seconds: train_kgan(seconds, options.run)),
         ("PyTorch-GAN", train_peer),
     ):
         samples, taken = train(options.minutes * 60)
-        results[name] = {**taken, **judge.judge(samples)}
-    resized = _to_28x28(_resize(load_digits("train")[0], PEER_IMAGE_SIZE))
-    results["PyTorch-GAN, fair"] = {**taken, **judge.judge(samples, reals=resized)}
+        results[name] = {**taken, **judge(samples, reals)}
+    resized = _to_28x28(_resize(reals, PEER_IMAGE_SIZE))
+    results["PyTorch-GAN, fair"] = {**taken, **judge(samples, resized)}
+    floor = judge(load_digits("test")[0], reals)["frechet_distance"]
     print(f"{'':18}{'steps':>8}{'seconds':>9}{'Fréchet distance':>18}")
     for name, result in results.items():
         print(
             f"{name:18}{result['steps']:8}{result['seconds']:9.0f}"
             f"{result['frechet_distance']:18.3f}"
         )
-    print(f"{'real test digits':18}{'':17}{judge.floor:18.3f}")
+    print(f"{'real test digits':18}{'':17}{floor:18.3f}")
     ours = results["kgan"]["frechet_distance"]
     ratios = {name: result["frechet_distance"] / ours for name, result in results.items()}
     print(", ".join(f"kgan is {r:.1f} times nearer than {n}" for n, r in ratios.items() if r != 1))
-    result = {"minutes": options.minutes, "results": results, "times_nearer": ratios}
+    result = {"minutes": options.minutes, "num_samples": NUM_SAMPLES, "results": results}
+    result |= {"real_test_digits": floor, "times_nearer": ratios}
     pathlib.Path(options.out).write_text(
         json.dumps({**result, "machine": machine(), "versions": versions()}, indent=2) + "\n"
     )
