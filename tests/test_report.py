@@ -347,6 +347,14 @@ def test_runs_of_one_name_are_told_apart_and_names_are_text(tmp_path):
         assert html.escape(str(run)) in text
 
 
+def test_a_file_of_a_run_will_do(runs, tmp_path):
+    found = Run(runs["plain"] / "model.keras")
+    assert found.name == "plain" and found.dataset == "digits" and len(found.rows) == 2
+    shutil.copyfile(runs["plain"] / "model.keras", tmp_path / "best.keras")
+    found = Run(tmp_path / "best.keras")
+    assert found.name == "best" and found.dataset is None and found.rows == []
+
+
 def test_the_same_seed_makes_the_same_page(runs, tmp_path):
     pages = [
         write_report([runs["uniform"]], tmp_path / f"{i}.html", n=2, seed=seed).read_text()

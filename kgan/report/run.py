@@ -8,7 +8,7 @@ import pathlib
 from kgan.callbacks import read_metrics
 from kgan.data import ImageSource
 from kgan.grid import CHANNELS
-from kgan.loading import load_gan
+from kgan.loading import MODEL_FILE, load_gan
 
 
 class Run:
@@ -21,7 +21,7 @@ class Run:
         path: str or path, a run's folder or a `.keras` file.
 
     Attributes:
-        name: str, what people call the run: the name of its folder.
+        name: str, what people call the run: the name of its folder, or of another file.
         gan: `kgan.GAN`.
         config: dict, `config.json`; empty if there is none.
         rows: list of dicts, `metrics.jsonl`; empty if there is none.
@@ -39,9 +39,10 @@ class Run:
 
     def __init__(self, path):
         self.path = pathlib.Path(path)
-        self.name = self.path.resolve().name.removesuffix(".keras")
         self.gan = load_gan(self.path)
         folder = self.path if self.path.is_dir() else self.path.parent
+        is_run = self.path.is_dir() or self.path.name == MODEL_FILE
+        self.name = folder.resolve().name if is_run else self.path.stem
         self.config = _read_object(folder / "config.json")
         self.rows = read_metrics(folder / "metrics.jsonl")
         self.results = _read_results(folder / "metrics.json")
