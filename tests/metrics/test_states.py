@@ -113,6 +113,12 @@ def test_labels_stay_with_their_values():
     np.testing.assert_array_equal(kept(state), state.labels())
 
 
+def test_of_one_slot_only_the_latest_is_written():
+    """Which of two writes to one row wins is open on a GPU, and may differ for their labels."""
+    slots = np.array(make_samples(5)._slots(tf.range(1000, dtype="int64")))
+    assert np.all(np.bincount(slots, minlength=6)[:5] == 1)
+
+
 @pytest.mark.parametrize("batches", [1, 5])
 def test_replicas_share_the_room(two_replicas, batches):
     with two_replicas.scope():
