@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kgan.batches import check_images
+from kgan.batches import check_images, labels_for
 from kgan.files import atomic_path
 from kgan.metrics import features as features_room
 from kgan.metrics.base import METRICS, GANMetric
@@ -106,6 +106,8 @@ class Evaluation:
                 metric.adapt(images)
                 splits.setdefault(split, len(images))
         self.splits = splits
+        if gan is not None:
+            self.check(gan)
 
     def prepare(self, datasets, gan=None):
         """Looks at a first batch of the reals: what does not fit is an error in seconds.
@@ -147,7 +149,7 @@ class Evaluation:
         """Gives metrics without a network the evaluation's, once the images' shape is known."""
         self.image_shape, self._has_labels = images.shape[1:], labels is not None
         for metric in self.metrics:
-            if metric.needs_labels and (labels is None or labels.ndim != 1):
+            if metric.needs_labels and (labels is None or labels.size != len(labels)):
                 raise ValueError(
                     f"{type(metric).__name__} needs the class of each image: a data set of "
                     f"(images, labels). Received: {'no labels' if labels is None else labels.shape}"
@@ -176,7 +178,7 @@ class Evaluation:
                 for metric in group:
                     values = outputs[metric.looks_at]
                     metric.update_features(real=values, labels=outputs.get("labels"))
-        if self._labels is None and labels[0] is not None:
+        if labels[0] is not None and (self._labels is None or split == "train"):
             self._labels = np.concatenate(labels)
         return digest.count
 
@@ -243,6 +245,8 @@ class Evaluation:
                     f"{type(metric).__name__} needs the class of each sample, which only a GAN "
                     "with num_classes knows. Received: a GAN without classes"
                 )
+        if self._labels is not None and gan.is_conditional:
+            self._labels_for(gan, len(self._labels), seed=0)
         if gan.is_conditional and self._has_labels is False:
             raise ValueError(
                 "Samples of a conditional GAN take the labels of the reals: a data set of "
@@ -349,10 +353,12 @@ class Evaluation:
         if not gan.is_conditional:
             return None
         labels = self._labels
-        # Evenly chosen of the sorted classes, each comes up as often as n allows.
-        labels = np.sort(labels) if labels.ndim == 1 else labels
+        if gan.num_classes is not None and labels.size == len(labels):
+            # Evenly chosen of the sorted classes, each comes up as often as n allows.
+            labels = np.sort(labels.reshape(-1))
         chosen = labels[np.arange(n) * len(labels) // n]
-        return np.random.default_rng(seed).permutation(chosen)
+        chosen = np.random.default_rng(seed).permutation(chosen)
+        return labels_for(n, chosen, seed, gan.num_classes, gan.condition_dim)
 
     def _results(self):
         results, failures = {}, {}

@@ -273,6 +273,19 @@ def test_the_cache_knows_what_differs(make, what):
     assert network.batches
 
 
+def test_images_that_come_twice_count():
+    a, b, c = images(3)[:, None]
+
+    def digest(*parts):
+        made = room._Digest()
+        for part in parts:
+            made.add(part, None)
+        return made.hexdigest()
+
+    assert digest(a, b, a) == digest(a, a, b) != digest(c, c, b)
+    assert digest(a, b) != digest(a.reshape(1, 2, 8, 1), b.reshape(1, 2, 8, 1))
+
+
 @pytest.mark.parametrize("damage", ["cut", "empty", "text", "foreign"])
 def test_a_damaged_cache_is_computed_anew(make, tmp_path, damage):
     make([Kept()], Network()).set_reals(images(50))
@@ -359,6 +372,30 @@ def test_fakes_have_the_classes_of_the_reals(make):
     np.testing.assert_array_equal(evaluation.metrics[0].states["fake"].labels(), fakes)
     evaluation.judge(gan, 120, seed=1)
     assert not np.array_equal(evaluation.metrics[0].states["fake"].labels(), fakes)
+
+
+def test_labels_of_keras_data_sets(make):
+    """Those of `keras.datasets.cifar10` are a column of bytes."""
+    gan, evaluation = make_gan(num_classes=3), make([KeptLabels()])
+    evaluation.set_reals((images(40), labels(40).astype("uint8")[:, None]), gan)
+    evaluation.judge(gan, 120)
+    fakes = evaluation.metrics[0].states["fake"].labels()
+    np.testing.assert_array_equal(np.bincount(fakes), [60, 30, 30])
+
+
+def test_fakes_take_the_labels_of_the_training_images(make):
+    gan, evaluation = make_gan(num_classes=3), make([KeptLabels(), KeptImages()])
+    data = {"test": (images(8), labels(8) * 0), "train": (images(40), labels(40))}
+    evaluation.set_reals(data, gan)
+    evaluation.judge(gan, 40)
+    np.testing.assert_array_equal(evaluation.metrics[0].states["fake"].labels().max(), 2)
+
+
+def test_labels_that_the_gan_does_not_know(make):
+    with pytest.raises(ValueError, match=r"num_classes=2\). Received: 2"):
+        make("fd").set_reals((images(40), labels(40)), make_gan(num_classes=2))
+    with pytest.raises(ValueError, match="labels must be one class number"):
+        make("fd").set_reals((images(40), np.eye(3)[labels(40)]), make_gan(num_classes=3))
 
 
 def test_vectors_of_the_reals_are_conditions_of_the_fakes(make):
