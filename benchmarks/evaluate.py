@@ -37,9 +37,10 @@ def measure(gan, metrics, cache_dir, rounds):
         reals = kgan.data.load("mnist", 1000, shuffle=False, drop_remainder=False)
         callback = kgan.callbacks.Evaluate(metrics, reals, cache_dir=cache_dir)
         callback.set_model(gan)
+        callback.set_params({"steps": None})
         seconds[f"reals_cache_{cache}"] = timed(callback.on_train_begin)
-    logs = {}
-    evaluations = [timed(lambda i=i: callback.on_epoch_end(i, logs)) for i in range(rounds)]
+    callback.on_epoch_begin(0)
+    evaluations = [timed(lambda: callback.on_epoch_end(0, {})) for _ in range(rounds)]
     return {
         "metrics": metrics,
         **seconds,
