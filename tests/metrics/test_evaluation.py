@@ -424,6 +424,12 @@ def test_a_metric_that_draws_is_given_the_gan(make):
     latents = [latents for latents, _, _ in drawn]
     np.testing.assert_array_equal(latents[:3], latents[3:])
     assert not np.allclose(latents[0], latents[1])
+    gan._evaluation_seeds.next()  # an evaluation of Keras's own
+    for seed in (0, 1):
+        evaluation.judge(gan, 40, seed)
+    again, other = evaluation.metrics[0].drawn[6][0], evaluation.metrics[0].drawn[9][0]
+    np.testing.assert_array_equal(again, latents[0])
+    assert not np.allclose(other, latents[0])
 
 
 def test_what_fails_is_nan_with_its_reason(make):
