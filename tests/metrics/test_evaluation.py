@@ -486,12 +486,13 @@ def test_reals_that_were_broken_off_do_not_count(make):
             return broken() if self.passes == 2 else self.whole.as_numpy_iterator()
 
     evaluation = make([Kept()])
+    evaluation.set_reals((images(), labels()))
     with pytest.raises(KeyboardInterrupt):
         evaluation.set_reals(Broken(tf.data.Dataset.from_tensors(images(9))))
     with pytest.raises(ValueError, match="call set_reals first"):
         evaluation.judge_images(images())
     evaluation.set_reals(images(20))
-    assert len(evaluation.metrics[0].values("real")) == 20
+    assert len(evaluation.metrics[0].values("real")) == 20 and evaluation._labels is None
 
 
 def test_labels_that_are_missing(make):
