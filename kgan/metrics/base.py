@@ -45,7 +45,7 @@ class GANMetric(keras.metrics.Metric):
     split = "train"
     # The split that `adapt` should be given, or None.
     adapts_to = None
-    # What a reader should wish for, in tables: "↓", "↑" or a value such as "0.5"; a tuple has one
+    # What a reader should wish for, in tables: "↓", "↑" or "→ 0.5"; a tuple has one
     # for each of `result_names`, "" where there is nothing to wish.
     best = ""
 

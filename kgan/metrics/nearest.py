@@ -48,6 +48,7 @@ class NearestNeighborError(GANMetric):
     alias = "nne"
     needs_labels = True
     split = "test"
+    best = "↓"
 
     def __init__(self, features="pixels", max_samples=50_000, name=None, dtype=None):
         super().__init__(features=features, name=name, dtype=dtype)
@@ -108,6 +109,7 @@ class TwoSampleAccuracy(GANMetric):
     """
 
     alias = "nn"
+    best = "→ 0.5"
 
     def __init__(self, features=None, max_samples=10_000, name=None, dtype=None):
         super().__init__(features=features, name=name, dtype=dtype)
@@ -189,6 +191,7 @@ class Memorization(GANMetric):
     alias = "memo"
     split = "test"
     adapts_to = "training"
+    best = ("→ 0", "→ 0.5", "→ 0")
 
     def __init__(
         self, features="pixels", copy_ratio=0.05, max_samples=10_000, name=None, dtype=None

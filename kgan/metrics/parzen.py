@@ -56,6 +56,7 @@ class ParzenLogLikelihood(GANMetric):
     alias = "parzen"
     split = "test"
     adapts_to = "validation"
+    best = ("↑", "", "")
 
     def __init__(
         self, features="pixels", bandwidth=None, max_samples=10_000, name=None, dtype=None

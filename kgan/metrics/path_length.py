@@ -57,6 +57,7 @@ class PerceptualPathLength(GANMetric):
 
     alias = "ppl"
     needs_generator = True
+    best = "↓"
 
     def __init__(self, features=None, epsilon=1e-2, max_samples=100_000, name=None, dtype=None):
         super().__init__(features=features, name=name, dtype=dtype)

@@ -53,6 +53,7 @@ class PrecisionRecall(GANMetric):
     """
 
     alias = "prdc"
+    best = ("↑", "↑", "→ 1", "↑")
 
     def __init__(
         self,

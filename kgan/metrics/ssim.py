@@ -55,6 +55,7 @@ class MultiScaleSSIM(GANMetric):
 
     alias = "msssim"
     looks_at = "images"
+    best = ("", "→ real")
 
     def __init__(self, within_classes=False, max_samples=4096, name="ms_ssim", dtype=None):
         super().__init__(name=name, dtype=dtype)

@@ -59,6 +59,7 @@ class SlicedWasserstein(GANMetric):
 
     alias = "swd"
     looks_at = "images"
+    best = "↓"
 
     def __init__(
         self,
