@@ -252,7 +252,10 @@ def _metrics(runs):
         box = note(f"Not evaluated yet: {names}. What would do it:", *commands)
     if len(missing) == len(runs):
         return box
-    lead = "What python -m kgan.evaluate measured: ↓ is better the lower it is, ↑ the higher, → the nearer."
+    lead = (
+        "What python -m kgan.evaluate measured: ↓ is better the lower it is, ↑ the higher, → the "
+        "nearer."
+    )
     if len(runs) > 1:
         lead += " The best is bold, where all runs were measured in the same way."
     names = list({name: None for run in runs for name in run.results})
