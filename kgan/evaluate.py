@@ -122,19 +122,13 @@ def evaluate_run(path):
         ValueError, OSError: for what a user can mend.
     """
     evaluation = _evaluation()
-    if path.is_dir() and not (path / MODEL_FILE).exists() and not (path / "checkpoints").exists():
-        raise FileNotFoundError(
-            f"Expected a run, or a folder of images with --against. Received: {path}, which has "
-            f"no {MODEL_FILE}"
-        )
-    gan = load_gan(path)
+    gan = _load(path)
+    evaluation.check(gan)
     folder = path if path.is_dir() else path.parent
     learned = _learned(folder)
     dataset = FLAGS.dataset or learned.get("dataset")
     if dataset is None:
         raise ValueError(f"Give --dataset, which no config.json tells. Received: {path} alone")
-    if len(gan.image_shape) != 3:
-        raise ValueError(f"Expected a GAN of images. Received: samples of shape {gan.image_shape}")
     find = functools.partial(
         ImageSource.find,
         dataset,
@@ -153,6 +147,19 @@ def evaluate_run(path):
     }
     report = _report(evaluation, results, failures, find(cache=False).name, drawn)
     return report, pathlib.Path(FLAGS.out or folder / "metrics.json")
+
+
+def _load(path):
+    """Returns the GAN of a run, if it draws images."""
+    if path.is_dir() and not (path / MODEL_FILE).exists() and not (path / "checkpoints").exists():
+        raise FileNotFoundError(
+            f"Expected a run, or a folder of images with --against. Received: {path}, which has "
+            f"no {MODEL_FILE}"
+        )
+    gan = load_gan(path)
+    if len(gan.image_shape) != 3:
+        raise ValueError(f"Expected a GAN of images. Received: samples of shape {gan.image_shape}")
+    return gan
 
 
 def _learned(folder):
