@@ -150,3 +150,8 @@ def test_a_resumed_run_is_judged_by_what_is_seen():
 
 def test_all_kinds_have_advice():
     assert set(CASES) == set(diagnosis.ADVICE)
+
+
+def test_a_run_that_was_well_is_not_let_alone_while_it_comes_back():
+    coming_back = {"distance": lambda i: 1.2 - 0.008 * i}
+    assert all(diagnose(after(n, **coming_back)) for n in range(20, 100))

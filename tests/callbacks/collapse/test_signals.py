@@ -213,6 +213,16 @@ def test_half_precision_has_the_gradients_of_float32(policy):
     assert kept["gradients"] == pytest.approx(expected["gradients"], rel=0.05)
 
 
+def test_a_step_that_float16_skips_is_no_trouble():
+    """Where its loss scale was too high, the optimizer halves it and goes on."""
+    keras.config.set_dtype_policy("mixed_float16")
+    gan = make_gan()
+    gan.generator_optimizer.dynamic_scale.assign(1e30)
+    gan.discriminator_optimizer.dynamic_scale.assign(1e30)
+    for _, kept in fit(gan, Witness()):
+        assert np.isfinite(kept["gradients"]).all()
+
+
 def test_two_replicas_read_the_first(two_replicas):
     latents = np.random.default_rng(1).normal(size=(8, networks.LATENT_DIM)).astype("float32")
     with two_replicas.scope():
