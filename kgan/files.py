@@ -41,3 +41,18 @@ def atomic_path(path):
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def keras_home():
+    """Returns the folder of Keras's caches: `~/.keras`, or what `KERAS_HOME` names.
+
+    Keras reads the environment variable when it is imported; this reads it now.
+
+    Returns:
+        `pathlib.Path`.
+
+    Example:
+    >>> keras_home().name
+    '.keras'
+    """
+    return pathlib.Path(os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras")

@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import math
-import os
 import pathlib
 import re
 import warnings
@@ -15,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from kgan.batches import check_images, labels_for
-from kgan.files import atomic_path
+from kgan.files import atomic_path, keras_home
 from kgan.metrics import features as features_room
 from kgan.metrics.base import METRICS, GANMetric
 from kgan.metrics.splits import ADAPTS_TO
@@ -62,7 +61,7 @@ class Evaluation:
         self.metrics = parse_metrics(metrics)
         self.features = features
         self.batch_size = batch_size
-        self.cache_dir = _default_cache() if cache_dir is None else pathlib.Path(cache_dir)
+        self.cache_dir = pathlib.Path(cache_dir or keras_home() / "kgan" / "features")
         self.verbose = verbose
         # With the reals it is known how many images of each split there are.
         self.network = None if features == "auto" else features_room.get(features)
@@ -589,8 +588,3 @@ def _with_network(metric, network):
     copy = type(metric)(**arguments)
     copy.split = metric.split
     return copy
-
-
-def _default_cache():
-    home = os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras"
-    return pathlib.Path(home) / "kgan" / "features"

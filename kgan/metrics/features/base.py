@@ -10,6 +10,8 @@ from keras import ops
 from kgan.registry import Registry, snake_case
 
 FEATURES = Registry("feature network")
+# What errors about weights that cannot be fetched end with.
+OFFLINE = "Features that need no network: 'pixels', 'mnist' and any model, 'keras_model:PATH'."
 
 
 class FeatureNetwork:
@@ -79,3 +81,22 @@ class FeatureNetwork:
 
     def __repr__(self):
         return f"{type(self).__name__}({self.get_config()})"
+
+
+def rgb(network, images):
+    """Returns images with three channels, of which grey ones have three times the same.
+
+    Args:
+        network: `FeatureNetwork`, for the message.
+        images: tensor `(batch, height, width, channels)`.
+
+    Raises:
+        ValueError: if there are neither one nor three channels.
+    """
+    channels = images.shape[-1]
+    if channels not in (1, 3):
+        raise ValueError(
+            f"The {network.name!r} features take images of 3 channels (RGB) or 1 (grey). "
+            f"Received: images of shape {tuple(images.shape)}"
+        )
+    return images if channels == 3 else ops.repeat(images, 3, axis=-1)

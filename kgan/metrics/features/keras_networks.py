@@ -9,11 +9,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from kgan.files import keras_home
 from kgan.layers.checks import check_positive_int
-from kgan.metrics.features.base import FEATURES, FeatureNetwork
+from kgan.metrics.features.base import FEATURES, OFFLINE, FeatureNetwork, rgb
 from kgan.registry import suggest
-
-_OFFLINE = "Features that need no network: 'pixels', 'mnist' and any model, 'keras_model:PATH'."
 
 
 class _KerasNetwork(FeatureNetwork):
@@ -86,16 +85,15 @@ class InceptionV3(_KerasNetwork):
         try:
             return keras.utils.get_file(name, self.url, cache_subdir="models", file_hash=self.md5)
         except Exception as error:  # Keras raises this very class where a host is not reached.
-            home = os.environ.get("KERAS_HOME", os.path.join("~", ".keras"))
-            path = os.path.join(home, "models", name)
+            path = keras_home() / "models" / name
             raise FileNotFoundError(
                 f"The weights of Inception cannot be fetched ({error}). Put the file {self.url} "
-                f"at {path}. {_OFFLINE} Received: checkpoint='imagenet'"
+                f"at {path}. {OFFLINE} Received: checkpoint='imagenet'"
             ) from error
 
     def prepare(self, images):
         """Returns the images in RGB and 299x299; the network's own range is [-1, 1]."""
-        return resize(_rgb(self, images), (self.image_size, self.image_size))
+        return resize(rgb(self, images), (self.image_size, self.image_size))
 
     def get_config(self):
         """Returns the arguments that make an equal network."""
@@ -193,7 +191,7 @@ class KerasCV(_ModelFeatures):
 
     def prepare(self, images):
         """Returns the images in RGB, of the size and in the range that the backbone takes."""
-        images = _rgb(self, images)
+        images = rgb(self, images)
         own = (self.image_size,) * 2 if self.image_size else self._model.inputs[0].shape[1:3]
         size = tuple(a or b for a, b in zip(own, images.shape[1:3], strict=True))
         top = 255 if getattr(self._model, "include_rescaling", False) else 1
@@ -299,16 +297,6 @@ def _triangles(old, new):
     return np.float32(weights / weights.sum(axis=1, keepdims=True))
 
 
-def _rgb(network, images):
-    channels = images.shape[-1]
-    if channels not in (1, 3):
-        raise ValueError(
-            f"The {network.name!r} features take images of 3 channels (RGB) or 1 (grey). "
-            f"Received: images of shape {tuple(images.shape)}"
-        )
-    return images if channels == 3 else ops.repeat(images, 3, axis=-1)
-
-
 def _vectors(tensor):
     if len(tensor.shape) == 4:
         return ops.mean(ops.cast(tensor, "float32"), axis=(1, 2))
@@ -389,7 +377,7 @@ def _preset(name):
     except OSError as error:
         raise FileNotFoundError(
             f"The preset {handle} cannot be fetched ({error}). Give the path of a folder that "
-            f"holds its files, config.json and the weights. {_OFFLINE} Received: backbone={name!r}"
+            f"holds its files, config.json and the weights. {OFFLINE} Received: backbone={name!r}"
         ) from error
 
 

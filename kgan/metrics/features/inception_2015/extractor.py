@@ -5,7 +5,7 @@ import os
 import keras
 from keras import ops
 
-from kgan.metrics.features.base import FEATURES, FeatureNetwork
+from kgan.metrics.features.base import FEATURES, FeatureNetwork, rgb
 from kgan.metrics.features.inception_2015.graph import IMAGE_SIZE, build_inception
 from kgan.metrics.features.inception_2015.resize import resize_tf1_bilinear
 from kgan.metrics.features.inception_2015.weights import fetch_weights, load_weights
@@ -66,15 +66,13 @@ class Inception2015(FeatureNetwork):
 
     def prepare(self, images):
         """Returns images in [-1, 1] as the network takes them, `(batch, 299, 299, 3)`."""
-        *size, channels = images.shape[1:]
-        if channels not in (1, 3) or not all(size):
+        if None in images.shape[1:3]:
             raise ValueError(
-                f"The {self.name!r} features take images of 3 channels (RGB) or 1 (grey), of a "
-                f"known size. Received: images of shape {tuple(images.shape)}"
+                f"The {self.name!r} features take images of a known size. "
+                f"Received: images of shape {tuple(images.shape)}"
             )
         pixels = ops.round((ops.clip(images, -1, 1) + 1) * 127.5)
-        x = (resize_tf1_bilinear(pixels, (IMAGE_SIZE, IMAGE_SIZE)) - 128) / 128
-        return x if channels == 3 else ops.repeat(x, 3, axis=-1)
+        return rgb(self, (resize_tf1_bilinear(pixels, (IMAGE_SIZE, IMAGE_SIZE)) - 128) / 128)
 
     def weights(self):
         """Returns what identifies the network: all of its weights."""

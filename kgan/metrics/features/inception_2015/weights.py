@@ -1,10 +1,10 @@
 """The weights of the Inception graph of 2015-12-05: where they are, and how they get into Keras."""
 
-import os
-
 import keras
 import numpy as np
 
+from kgan.files import keras_home
+from kgan.metrics.features.base import OFFLINE
 from kgan.metrics.features.inception_2015.torch_file import read_state_dict
 
 FILE = "pt_inception-2015-12-05-6726825d.pth"
@@ -23,22 +23,20 @@ def fetch_weights():
     Raises:
         FileNotFoundError: if they are neither there nor to be fetched.
     """
-    home = os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")
-    folder = os.path.join(home, "kgan")
+    folder = keras_home() / "kgan"
     try:
         return keras.utils.get_file(
             FILE,
             URL,
-            cache_dir=home,
-            cache_subdir="kgan",
+            cache_dir=str(folder.parent),
+            cache_subdir=folder.name,
             file_hash=SHA256,
             hash_algorithm="sha256",
         )
     except Exception as error:  # Keras raises this very class where a host is not reached.
         raise FileNotFoundError(
             f"The weights of the Inception graph cannot be fetched ({error}). Put the file {URL}, "
-            f"whose SHA-256 is {SHA256}, into {folder}, or give its path. Features that need no "
-            "network: 'pixels', 'mnist' and any model, 'keras_model:PATH'. "
+            f"whose SHA-256 is {SHA256}, into {folder}, or give its path. {OFFLINE} "
             "Received: checkpoint='published'"
         ) from error
 
