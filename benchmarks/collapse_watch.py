@@ -384,13 +384,13 @@ COLLAPSING = {
     "discriminator frozen, ring": _hit("ring, R1", FROZEN),
     "discriminator frozen, digits": _hit("digits, R1", FROZEN),
     "discriminator frozen, mnist": _hit("mnist, R1", FROZEN),
-    "discriminator frozen, hinge, ring": _hit("ring, hinge, R1, RMSprop", FROZEN),
-    "discriminator frozen, conditional, digits": _hit("digits, conditional", FROZEN),
+    "discriminator frozen, hinge, ring": _hit("ring, hinge, R1, RMSprop", FROZEN, new=False),
+    "discriminator frozen, conditional, digits": _hit("digits, conditional", FROZEN, new=False),
     "discriminator fresh and frozen, grid": _hit(
         "grid, WGAN-GP", both(fresh_discriminator, FROZEN)
     ),
     "discriminator fresh and frozen, digits": _hit(
-        "digits, relativistic average", both(fresh_discriminator, FROZEN)
+        "digits, relativistic average", both(fresh_discriminator, FROZEN), new=False
     ),
     "constant generator, digits": _hit(
         "digits, hinge, R1", both(constant_generator, SLOW_GENERATOR), new=True

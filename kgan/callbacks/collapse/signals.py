@@ -51,7 +51,7 @@ class Reading:
     @property
     def is_finite(self):
         """Whether every image, score and gradient was a number."""
-        return all(math.isfinite(value) for value in dataclasses.astuple(self))
+        return math.isfinite(sum(vars(self).values()))
 
 
 class Snapshot(Observer):
@@ -86,7 +86,7 @@ class Snapshot(Observer):
         kept = [self.norms[player]]
         if player == "generator":
             kept += [self.counts, self.scores, self.images]
-        old = [variable.value * 1 for variable in kept]
+        old = [ops.convert_to_tensor(variable) for variable in kept]
 
         def look():
             new = [self._norm(player, gradients)]

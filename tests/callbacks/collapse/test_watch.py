@@ -61,9 +61,9 @@ def heal(gan):
 def fit(gan, *callbacks, steps=700, epochs=1, **kwargs):
     """Trains with 4 batches of 16, again and again."""
     data = np.tile(POINTS, (steps * 16 // 64, 1))
-    return gan.fit(
-        data, batch_size=16, epochs=epochs, verbose=0, callbacks=list(callbacks), **kwargs
-    )
+    # With a callback that is not safe beside the training, each batch waits for all of them.
+    callbacks = [*callbacks, At({})]
+    return gan.fit(data, batch_size=16, epochs=epochs, verbose=0, callbacks=callbacks, **kwargs)
 
 
 def kinds(watch):
@@ -132,10 +132,23 @@ def test_looks_as_often_as_it_is_told():
     assert [reading.step for reading in watch.history] == [7, 14, 21, 28, 35]
 
 
-def test_small_batches_are_passed_over():
+@pytest.mark.parametrize("size, looks", [(7, 0), (8, 2)])
+def test_small_batches_are_passed_over(size, looks):
     watch = CollapseWatch(every_steps=1)
-    make_gan().fit(POINTS[:21], batch_size=7, verbose=0, callbacks=[watch])
-    assert watch.history == []
+    callbacks = [watch, At({})]
+    make_gan().fit(POINTS[: 2 * size], batch_size=size, verbose=0, callbacks=callbacks)
+    assert len(watch.history) == looks
+
+
+def test_looks_beside_the_training():
+    """Alone, it does not make the next step wait; an epoch's end waits for it."""
+    gan, watch = make_gan(), CollapseWatch("stop", every_steps=2)
+    data = np.full((64, 2), np.nan, "float32")
+    with pytest.warns(CollapseWarning, match="^Divergence"):
+        gan.fit(data, batch_size=16, epochs=9, verbose=0, callbacks=[watch])
+    assert kinds(watch) == ["divergence"]
+    assert gan.steps_trained <= 8
+    assert watch.async_safe and not CollapseWatch("restore", "folder").async_safe
 
 
 def test_a_new_run_begins_anew():
@@ -233,6 +246,18 @@ def test_restores_over_what_was_saved_sick(tmp_path):
     for _, path in checkpoints[-15:]:
         gan.load_weights(path)
         np.testing.assert_array_equal(ops.convert_to_numpy(kernel), np.eye(2))
+
+
+def test_restores_all_replicas(tmp_path, two_replicas):
+    with two_replicas.scope():
+        gan = make_gan()
+    watch = CollapseWatch("restore", tmp_path, every_steps=2)
+    callbacks = watch, At({7: scale(np.nan)}), Checkpoint(tmp_path)
+    with pytest.warns(CollapseWarning, match="goes on from .*step-00000004.keras"):
+        fit(gan, *callbacks, steps=4, epochs=3)
+    kernel = gan.generator.get_layer("draw").kernel
+    for replica in kernel.value.values:
+        np.testing.assert_array_equal(replica.numpy(), np.eye(2))
 
 
 def test_stops_where_there_is_nothing_to_restore(tmp_path):
