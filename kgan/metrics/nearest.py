@@ -2,15 +2,12 @@
 
 import keras
 import numpy as np
-from keras import ops
 
 from kgan.layers.checks import check_positive_int, check_positive_number
+from kgan.metrics.adapted import AdaptedMetric
 from kgan.metrics.base import METRICS, GANMetric, check_varies
 from kgan.metrics.neighbors import nearest
 from kgan.metrics.states import Samples
-
-# How many images a network looks at together.
-_BATCH = 1000
 
 
 @keras.saving.register_keras_serializable(package="kgan")
@@ -145,7 +142,7 @@ class TwoSampleAccuracy(GANMetric):
 
 @keras.saving.register_keras_serializable(package="kgan")
 @METRICS.register
-class Memorization(GANMetric):
+class Memorization(AdaptedMetric):
     """Whether fakes are nearer to the training set than reals that were held out of it.
 
     With d(x) the distance of x to its nearest training example, the result is a dict:
@@ -204,40 +201,9 @@ class Memorization(GANMetric):
         self.copy_ratio = copy_ratio
         self.max_samples = max_samples
 
-        self._training = None
-
     def make_state(self, side, shape):
         """Returns the examples of one side."""
         return Samples(self, side, shape, self.max_samples)
-
-    def adapt(self, images):
-        """Takes in the training set, in place of another one.
-
-        Args:
-            images: float `(n, height, width, channels)` in [-1, 1], features `(n, dim)` where the
-                metric has no network, a tuple of these and their labels, or a dataset of batches
-                of either.
-
-        Raises:
-            ValueError: if there are none, not of one shape, or NaN or infinity among them.
-        """
-        parts = [self._look(batch) for batch in _batches(images)]
-        if len({part.shape[1:] for part in parts}) > 1:
-            raise ValueError(
-                "The training set must be images of one shape. Received: features of "
-                f"{' and '.join(sorted({str(part.shape[1:]) for part in parts}))}"
-            )
-        training = np.concatenate(parts) if parts else np.zeros((0, 0))
-        if not training.size or not np.isfinite([training.min(), training.max()]).all():
-            raise ValueError(
-                "adapt needs the training set, all finite. Received: "
-                f"{len(training)} images{', NaN or infinity among them' * bool(len(training))}"
-            )
-        self._training = training
-
-    def _look(self, images):
-        values = self._check("training", self.extract(images))
-        return ops.convert_to_numpy(ops.cast(values, "float32"))
 
     @property
     def result_names(self):
@@ -247,17 +213,17 @@ class Memorization(GANMetric):
     def result(self):
         """Returns the statistic and the two shares, a dict of floats."""
         sides = [examples(self, side) for side in ("real", "fake")]
-        if self._training is None:
+        if self.adapted is None:
             raise ValueError(
                 "Memorization compares with the training set: call adapt(images) first, after "
                 "loading too, since the training set is no part of the config. Received: no adapt"
             )
-        if self._training.shape[1:] != sides[0].shape[1:]:
+        if self.adapted.shape[1:] != sides[0].shape[1:]:
             raise ValueError(
                 f"The training set must be like the reals, of shape {sides[0].shape[1:]}. "
-                f"Received: {self._training.shape[1:]}"
+                f"Received: {self.adapted.shape[1:]}"
             )
-        real, fake = (nearest(values, self._training)[0][:, 0] for values in sides)
+        real, fake = (nearest(values, self.adapted)[0][:, 0] for values in sides)
         median = np.median(real)
         nearer, copies = np.mean(fake < median), np.mean(fake <= self.copy_ratio * median)
         values = mann_whitney_z(fake, real), nearer, copies
@@ -308,12 +274,3 @@ def examples(metric, side, least=1):
         spreads = np.max(values, axis=0).astype("float64") - np.min(values, axis=0)
         check_varies(metric, side, np.square(spreads), values[0].astype("float64"))
     return values
-
-
-def _batches(images):
-    """Returns batches of images, without labels, of an array or a dataset of these."""
-    if isinstance(images, tuple) and len(images) == 2:
-        images = images[0]
-    if hasattr(images, "shape"):
-        return (images[start : start + _BATCH] for start in range(0, len(images), _BATCH))
-    return (batch[0] if isinstance(batch, (tuple, list)) else batch for batch in images)

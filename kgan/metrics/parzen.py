@@ -4,10 +4,10 @@ import warnings
 
 import keras
 import numpy as np
-from keras import ops
 
 from kgan.layers.checks import check_positive_int, check_positive_number
-from kgan.metrics.base import METRICS, GANMetric, check_varies
+from kgan.metrics.adapted import AdaptedMetric
+from kgan.metrics.base import METRICS, check_varies
 from kgan.metrics.states import Samples
 
 # What Goodfellow et al. chose from, and by how many validation images.
@@ -19,7 +19,7 @@ _BLOCK = 2**22
 
 @keras.saving.register_keras_serializable(package="kgan")
 @METRICS.register
-class ParzenLogLikelihood(GANMetric):
+class ParzenLogLikelihood(AdaptedMetric):
     """Mean log-likelihood of test images under Gaussians around the samples, in nats; more is good.
 
     log p(x) = log 1/m Σⱼ N(x; sⱼ, σ² I) for m samples sⱼ, averaged over the reals x. Breuleux et
@@ -56,6 +56,7 @@ class ParzenLogLikelihood(GANMetric):
     alias = "parzen"
     split = "test"
     adapts_to = "validation"
+    most_adapted = VALIDATION_IMAGES
     best = ("↑", "", "")
 
     def __init__(
@@ -70,38 +71,12 @@ class ParzenLogLikelihood(GANMetric):
         self.bandwidth = bandwidth
         self.max_samples = max_samples
 
-        self._validation = None
+        if bandwidth is not None:
+            self.adapts_to = None  # There is nothing left to choose.
 
     def make_state(self, side, shape):
         """Returns the examples of one side."""
         return Samples(self, side, shape, self.max_samples)
-
-    def adapt(self, images):
-        """Keeps the first 1,000 of validation data, by which `result` chooses the bandwidth.
-
-        It is no part of the config.
-
-        Args:
-            images: float `(n, height, width, channels)` in [-1, 1], features `(n, dim)` where the
-                metric has no network, or a dataset of batches of these, with labels or without.
-
-        Raises:
-            ValueError: if there are none, or NaN or infinity among them.
-        """
-        parts, missing = [], VALIDATION_IMAGES
-        for batch in [images] if hasattr(images, "shape") else images:
-            batch = batch[0] if isinstance(batch, (tuple, list)) else batch
-            values = self._check("validation", self.extract(batch[:missing]))
-            parts.append(ops.convert_to_numpy(values))
-            missing -= len(values)
-            if missing <= 0:
-                break
-        self._validation = np.concatenate(parts) if parts else np.zeros((0, 0))
-        if not len(self._validation) or not np.all(np.isfinite(self._validation)):
-            raise ValueError(
-                "adapt needs validation images, all finite. Received: "
-                f"{len(self._validation)} images{', NaN or infinity among them' * bool(parts)}"
-            )
 
     @property
     def result_names(self):
@@ -121,17 +96,17 @@ class ParzenLogLikelihood(GANMetric):
 
     def _likeliest(self, samples):
         """Returns the bandwidth of the grid under which validation data is likeliest."""
-        if self._validation is None:
+        if self.adapted is None:
             raise ValueError(
                 "ParzenLogLikelihood chooses its bandwidth by validation data: call "
                 "adapt(images), or give bandwidth=… Received: bandwidth=None and no adapt"
             )
-        if self._validation.shape[1:] != samples.shape[1:]:
+        if self.adapted.shape[1:] != samples.shape[1:]:
             raise ValueError(
                 f"Validation data must be like the samples, of shape {samples.shape[1:]}. "
-                f"Received: {self._validation.shape[1:]}"
+                f"Received: {self.adapted.shape[1:]}"
             )
-        means = np.mean(log_densities(self._validation, samples, BANDWIDTHS), axis=1)
+        means = np.mean(log_densities(self.adapted, samples, BANDWIDTHS), axis=1)
         best = int(np.argmax(means))
         if best in (0, len(BANDWIDTHS) - 1):
             warnings.warn(

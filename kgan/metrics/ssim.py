@@ -24,7 +24,7 @@ class MultiScaleSSIM(GANMetric):
     For two images, lᴹ^wᴹ Πⱼ csⱼ^wⱼ over M scales, each half as large as the one before, with the
     luminances compared at the last one and contrast and structure at each, in Gaussian windows of
     11x11 pixels. Wang et al. 2003, "Multi-Scale Structural Similarity for Image Quality
-    Assessment"; as a measure of diversity, Odena et al. 2016 (arXiv 1610.09585, section 4.3), who
+    Assessment"; as a measure of diversity, Odena et al. 2016 (arXiv 1610.09585, section 4.2), who
     pair images of one class. It finds collapse, not quality: noise is diverse too, so compare it
     with the value of the reals beside it. The result is a dict: `ms_ssim_real`, `ms_ssim_fake`.
 
@@ -37,7 +37,8 @@ class MultiScaleSSIM(GANMetric):
         within_classes: bool, whether both images of a pair are of one class, which needs labels.
             Defaults to False.
         max_samples: int >= 2, how many images of each side are kept, in float32 (64x64 in color:
-            0.2 GB a side); each is in one pair. Defaults to 4,096.
+            0.2 GB a side); each is in one pair, drawn at
+            random, each time the same. Defaults to 4,096.
         name: str. Defaults to `"ms_ssim"`.
         dtype: as in Keras.
 
@@ -86,7 +87,10 @@ class MultiScaleSSIM(GANMetric):
     def _mean_similarity(self, side):
         state = self.seen(side, least=2)
         images = (state.values() + 1) / 2
-        first, second = pairs(state.labels() if self.within_classes else np.zeros(len(images)))
+        # Data may come ordered by class, where neighbours are more alike than others.
+        order = np.random.default_rng(0).permutation(len(images))
+        labels = state.labels() if self.within_classes else np.zeros(len(images))
+        first, second = (order[side] for side in pairs(labels[order]))
         if not len(first):
             raise ValueError(
                 "MultiScaleSSIM compares images of one class, so one must have two of them. "

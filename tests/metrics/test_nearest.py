@@ -9,7 +9,7 @@ import scipy.stats
 import tensorflow as tf
 
 import kgan
-from kgan.metrics import nearest
+from kgan.metrics import adapted, nearest
 from tests.conformance import run_metric_test
 
 
@@ -223,7 +223,7 @@ def test_held_out_reals_that_are_in_the_training_set():
 
 @pytest.mark.parametrize("form", ["array", "tuple", "list", "dataset", "labelled dataset"])
 def test_adapt_takes(form, monkeypatch):
-    monkeypatch.setattr(nearest, "_BATCH", 4)
+    monkeypatch.setattr(adapted, "_BATCH", 4)
     training, labels = images(11), np.arange(11)
     labelled = tf.data.Dataset.from_tensor_slices((training, labels)).batch(3)
     given = {
@@ -236,10 +236,10 @@ def test_adapt_takes(form, monkeypatch):
     metric = kgan.metrics.Memorization()
     metric.adapt(images(3, seed=1))
     metric.adapt(given[form])
-    np.testing.assert_allclose(metric._training, (training.reshape(11, 9) + 1) / 2, atol=1e-7)
+    np.testing.assert_allclose(metric.adapted, (training.reshape(11, 9) + 1) / 2, atol=1e-7)
     metric.update_state(images(5, 2), images(5, 3))
     metric.reset_state()
-    assert len(metric._training) == 11
+    assert len(metric.adapted) == 11
 
 
 def test_a_metric_that_was_not_adapted_says_so():

@@ -126,7 +126,7 @@ def test_adapt_takes_datasets_and_keeps_the_first_thousand():
         metric = kgan.metrics.ParzenLogLikelihood()
         metric.adapt(data)
         expected = (images[:1000].reshape(1000, 4) + 1) / 2
-        np.testing.assert_allclose(metric._validation, expected, atol=1e-7)
+        np.testing.assert_allclose(metric.adapted, expected, atol=1e-7)
 
 
 def test_pixels_are_compared_between_zero_and_one():
@@ -172,5 +172,15 @@ def test_validation_data_is_no_part_of_the_config():
     metric = kgan.metrics.ParzenLogLikelihood(features=None, name="mine")
     metric.adapt(normal(5, 2))
     config = json.loads(json.dumps(keras.saving.serialize_keras_object(metric)))
-    assert keras.saving.deserialize_keras_object(config)._validation is None
+    assert keras.saving.deserialize_keras_object(config).adapted is None
     assert metric.result_names == ("mine", "mine_standard_error", "mine_bandwidth")
+
+
+def test_a_given_bandwidth_asks_for_no_validation_data():
+    assert kgan.metrics.ParzenLogLikelihood().adapts_to == "validation"
+    metric = kgan.metrics.ParzenLogLikelihood(bandwidth=0.2)
+    reals = np.random.default_rng(0).uniform(-1, 1, (20, 4, 4, 1)).astype("float32")
+    evaluation = kgan.metrics.Evaluation([metric], cache_dir="unused")
+    evaluation.set_reals({"test": reals})
+    results, failures = evaluation.judge_images(reals[::-1].copy())
+    assert not failures and results["parzen_bandwidth"] == 0.2
