@@ -304,3 +304,26 @@ def check_varies(metric, side, variances, means):
             f"{type(metric).__name__} compares distributions, and one of a single point has no "
             f"spread. Received: constant {side} {metric.looks_at}"
         )
+
+
+def of_equal_number(first, second):
+    """Returns two sides in equal numbers: of the longer a random part, each time the same.
+
+    Its first examples would not do: data may come in the order of its classes.
+
+    Args:
+        first: array `(n, …)`.
+        second: array `(m, …)`.
+
+    Returns:
+        Tuple of two arrays, as long as the shorter of these.
+
+    Example:
+    >>> [len(side) for side in of_equal_number(np.zeros((5, 2)), np.zeros((3, 2)))]
+    [3, 3]
+    """
+    n = min(len(first), len(second))
+    return tuple(
+        side if len(side) == n else side[np.random.default_rng(0).permutation(len(side))[:n]]
+        for side in (first, second)
+    )

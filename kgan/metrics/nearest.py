@@ -5,7 +5,7 @@ import numpy as np
 
 from kgan.layers.checks import check_positive_int, check_positive_number
 from kgan.metrics.adapted import AdaptedMetric
-from kgan.metrics.base import METRICS, GANMetric, check_varies
+from kgan.metrics.base import METRICS, GANMetric, check_varies, of_equal_number
 from kgan.metrics.neighbors import nearest
 from kgan.metrics.states import Samples
 
@@ -84,7 +84,7 @@ class TwoSampleAccuracy(GANMetric):
     and that on the fakes, `two_sample_accuracy_fake`. Fakes of a few modes have fakes for
     neighbours, and so have the reals of these modes: a high share on fakes, and a low one on reals.
 
-    Of sides of unequal numbers, the first of the longer are compared.
+    Of sides of unequal numbers, a random part of the longer is compared, each time the same.
 
     Args:
         features: what looks at the images, as in `GANMetric`. Defaults to None: it is given
@@ -127,8 +127,8 @@ class TwoSampleAccuracy(GANMetric):
     def result(self):
         """Returns the accuracies on all, on reals and on fakes, a dict of floats."""
         sides = [examples(self, side, least=2) for side in ("real", "fake")]
-        n = min(map(len, sides))
-        points = np.concatenate([values[:n] for values in sides])
+        points = np.concatenate(of_equal_number(*sides))
+        n = len(points) // 2
         _, indices = nearest(points, points, skip_self=True)
         is_fake = np.arange(2 * n) >= n
         is_right = (indices[:, 0] >= n) == is_fake

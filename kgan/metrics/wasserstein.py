@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from kgan.layers.checks import check_positive_int
-from kgan.metrics.base import METRICS, GANMetric
+from kgan.metrics.base import METRICS, GANMetric, of_equal_number
 from kgan.metrics.states import Samples
 
 PATCH = 7
@@ -34,7 +34,7 @@ class SlicedWasserstein(GANMetric):
     (rounded down) is 16 pixels or more, so 28x28 pixels are one level: the images as they are. The
     result is a dict: `sliced_wasserstein`, the mean over the levels, and one
     `sliced_wasserstein_16` a level, named by its smaller side. If there are more images of one
-    side than of the other, the surplus does not count.
+    side than of the other, a random part of these is compared, each time the same.
 
     Args:
         patches_per_image: int >= 1, patches an image and level. Defaults to 128.
@@ -99,9 +99,8 @@ class SlicedWasserstein(GANMetric):
     def result(self):
         """Returns the distance of each level and their mean, a dict of floats."""
         images = [self.seen(side, least=2).values() for side in ("real", "fake")]
-        n = min(map(len, images))
         levels = len(level_sides(self._shape))
-        pyramids = [laplacian_pyramid(one[:n], levels) for one in images]
+        pyramids = [laplacian_pyramid(side, levels) for side in of_equal_number(*images)]
         distances = [self._distance(*level) for level in zip(*pyramids, strict=True)]
         values = map(float, (np.mean(distances), *distances))
         return dict(zip(self.result_names, values, strict=True))

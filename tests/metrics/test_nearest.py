@@ -10,6 +10,7 @@ import tensorflow as tf
 
 import kgan
 from kgan.metrics import adapted, nearest
+from kgan.metrics.base import of_equal_number
 from tests.conformance import run_metric_test
 
 
@@ -133,10 +134,20 @@ def test_collapsed_fakes_have_fakes_for_neighbours():
     assert on_fakes > 0.99 and on_reals < 1
 
 
-def test_the_longer_side_is_cut():
+def test_of_the_longer_side_a_random_part_counts():
     real, fake = normal(30, 3), normal(12, 3, 1)
-    assert two_sample(real, fake) == two_sample(real[:12], fake)
-    assert two_sample(fake, real) == two_sample(fake, real[:12])
+    part, whole = of_equal_number(real, fake)
+    assert whole is fake and len(np.unique(part, axis=0)) == 12
+    assert set(map(tuple, part)) < set(map(tuple, real))
+    assert two_sample(real, fake) == two_sample(part, fake)
+    assert two_sample(fake, real) == two_sample(fake, part)
+
+
+def test_a_longer_side_in_the_order_of_its_classes():
+    places = 10.0 * np.eye(10)
+    real = np.repeat(places, 200, axis=0) + normal(2000, 10)
+    fake = np.tile(places, (40, 1)) + normal(400, 10, 1)
+    assert two_sample(real, fake)[0] == pytest.approx(0.5, abs=0.1)
 
 
 # --- Memorization -------------------------------------------------------------------------------

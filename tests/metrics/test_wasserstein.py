@@ -5,6 +5,7 @@ import scipy.stats
 
 import kgan
 from kgan.metrics import wasserstein
+from kgan.metrics.base import of_equal_number
 from tests.conformance import run_metric_test
 
 # The binomial filter as a square, which is what the definition of the pyramid has.
@@ -136,13 +137,22 @@ def test_brightness_and_contrast_do_not_count():
     assert max(metric.result().values()) < 1e-5
 
 
-def test_the_surplus_of_a_side_does_not_count():
-    results = []
-    for n in (4, 9):
+def test_of_the_longer_side_a_random_part_counts():
+    real, fake, results = images(9), images(4, seed=1), []
+    for side in (real, of_equal_number(real, fake)[0]):
         metric = kgan.metrics.SlicedWasserstein(8, 16)
-        metric.update_state(real=images(n), fake=images(4, seed=1))
+        metric.update_state(real=side, fake=fake)
         results.append(metric.result())
     assert results[0] == results[1]
+
+
+def test_a_longer_side_in_the_order_of_its_classes():
+    # Smooth images first, and noise after them; the fakes are of both kinds by turns.
+    kinds = [pictures(80, 16, 0, blur=2.0), pictures(80, 16, 1)]
+    metric = kgan.metrics.SlicedWasserstein(32, 64)
+    metric.update_state(real=np.concatenate(kinds))
+    metric.update_state(fake=np.stack([side[:40] for side in kinds], axis=1).reshape(80, 16, 16, 1))
+    assert metric.result()["sliced_wasserstein"] < 0.1
 
 
 def test_blur_shows_most_at_the_finest_level():
