@@ -15,6 +15,7 @@ FREE_ON_RESUME = (
     "features",
     "evaluate_every_epochs",
     "evaluation_samples",
+    "collapse",
 )
 # What is not a setting of the run but of this call.
 CALL_ONLY = ("out", "resume", "overwrite", "dry_run")
@@ -112,7 +113,15 @@ def _define_evaluation():
         "images of 28x28x1, and else inception_2015.",
         **_AT,
     )
-    return "metrics evaluate_every_epochs evaluation_samples features".split()
+    flags.DEFINE_enum(
+        "collapse",
+        "warn",
+        ["none", "warn", "stop", "restore"],
+        "What to do when the run collapses, as kgan.callbacks.CollapseWatch sees it; restore goes "
+        "back to the last checkpoint before it.",
+        **_AT,
+    )
+    return "metrics evaluate_every_epochs evaluation_samples features collapse".split()
 
 
 def _define_machine():

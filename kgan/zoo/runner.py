@@ -239,23 +239,24 @@ class Training:
         return kgan.load_gan(checkpoint)
 
     def _train(self, gan):
-        """Trains to the end, or until a signal comes, which it returns."""
+        """Trains to the end, or until something stops it, whose name it returns."""
         interrupt = kgan.callbacks.GracefulInterrupt()
         callbacks = self._callbacks(interrupt)
-        done = gan.steps_trained
-        for first, last, steps in epoch_segments(done, self.steps, self.steps_per_epoch):
-            gan.fit(
-                self._stream(gan),
-                initial_epoch=first,
-                epochs=last,
-                steps_per_epoch=steps,
-                shuffle=False,  # the stream has its own order
-                verbose=1 if sys.stdout.isatty() else 2,
-                callbacks=callbacks,
-            )
-            if gan.stop_training:
-                break
-        return interrupt.received
+        while gan.steps_trained < self.steps:  # Steps that the watch took back are left.
+            done = gan.steps_trained
+            for first, last, steps in epoch_segments(done, self.steps, self.steps_per_epoch):
+                gan.fit(
+                    self._stream(gan),
+                    initial_epoch=first,
+                    epochs=last,
+                    steps_per_epoch=steps,
+                    shuffle=False,  # the stream has its own order
+                    verbose=1 if sys.stdout.isatty() else 2,
+                    callbacks=callbacks,
+                )
+                if gan.stop_training:
+                    return interrupt.received.name if interrupt.received else "the collapse watch"
+        return None
 
     def _stream(self, gan):
         """The data from where the model stands: batch k is the same in every process."""
@@ -272,6 +273,7 @@ class Training:
         return [
             kgan.callbacks.TerminateOnNonFinite(self.folder.checkpoints),
             interrupt,
+            *self._watch(),
             *self.evaluation,  # before those that show or keep its logs
             kgan.callbacks.MetricsLog(self.folder.metrics),
             kgan.callbacks.Curves(self.folder.curves, self.folder.metrics, every_epochs=every),
@@ -281,6 +283,13 @@ class Training:
                 self.folder.checkpoints, every_epochs=self.flags["checkpoint_every_epochs"]
             ),
         ]
+
+    def _watch(self):
+        action = self.flags["collapse"]
+        if action == "none":
+            return []
+        checkpoints = self.folder.checkpoints if action == "restore" else None
+        return [kgan.callbacks.CollapseWatch(action, checkpoints)]
 
     def _finish(self, gan):
         with atomic_path(self.folder.model) as temporary:
@@ -312,7 +321,7 @@ class Training:
 
     def _say_how_to_resume(self, gan, received):
         print(
-            f"\nStopped by {received.name} after step {gan.steps_trained} "
+            f"\nStopped by {received} after step {gan.steps_trained} "
             f"of {self.steps} and saved. Go on with:\n"
             f"    python -m kgan.zoo.{_name(self.module)} --out={self.folder.path} --resume"
         )

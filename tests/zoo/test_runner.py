@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 import kgan
+from kgan.callbacks.collapse import Diagnosis, watch
 from kgan.zoo import runner
 from tests.zoo import tiny
 
@@ -219,6 +220,36 @@ def test_measures_do_not_change_the_training(tmp_path, finished):
     gans = [kgan.load_gan(path) for path in (finished, tmp_path / "run")]
     for a, b in zip(*(gan.get_weights() for gan in gans), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-4)
+
+
+def collapses_at(step, since_step):
+    """A diagnosis of any run at its first look after a step, once."""
+    told = []
+
+    def diagnose(history):
+        if told or history[-1].step < step:
+            return None
+        told.append(Diagnosis("divergence", since_step, step, "made up", "None."))
+        return told[0]
+
+    return diagnose
+
+
+def test_a_run_that_collapses_stops_if_told(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(watch, "diagnose", collapses_at(step=10, since_step=5))
+    with pytest.warns(kgan.callbacks.CollapseWarning, match="made up"):
+        assert train(tmp_path / "run", "--collapse=stop") == runner.INTERRUPTED
+    assert "Stopped by the collapse watch after step 10 of 21" in capsys.readouterr().out
+    assert not (tmp_path / "run" / "model.keras").exists()
+    assert train(tmp_path / "run", "--resume", "--collapse=none") == 0
+    assert kgan.load_gan(tmp_path / "run").steps_trained == 21
+
+
+def test_a_run_that_collapses_goes_on_from_before(tmp_path, monkeypatch):
+    monkeypatch.setattr(watch, "diagnose", collapses_at(step=20, since_step=18))
+    with pytest.warns(kgan.callbacks.CollapseWarning, match=r"goes on from .*step-00000007"):
+        assert train(tmp_path / "run", "--collapse=restore") == 0
+    assert kgan.load_gan(tmp_path / "run").steps_trained == 21
 
 
 def test_none_takes_away_the_recipes(tmp_path):
