@@ -15,7 +15,8 @@ of the modes or classes are hit, or if coverage (Naeem et al. 2020) is under 0.0
 - A run has collapsed if it was not sick in the 200 steps before the blow, if there was one, and at
   some point after the blow, or after step 500, it was sick and stayed so at four of five of all
   points to the end, 500 steps or more. The first such point is the collapse: its true step is at
-  most 50 earlier. The first 500 steps of a run are never judged: all generators begin sick.
+  most 50 earlier. The point at the blow itself is not looked at, nor are those up to step 500: all
+  generators begin sick.
 - A run is healthy if after step 500 it was never sick, and at the points of its last quarter four
   of five modes were hit and coverage was above 0.1, both on average.
 
@@ -54,6 +55,8 @@ from kgan.zoo.run import machine, versions
 LATENT_DIM, STEPS_PER_EXECUTION = 8, 10
 TRUTH_EVERY, TRUTH_SIZE, NEIGHBORS = 50, 500, 5
 GRACE, IN_TIME = 500, 500
+# What is measured of a run at one of its points.
+POINT = "step", "coverage", "classes", "sick"
 
 
 # --- Data ---------------------------------------------------------------------------------------
@@ -149,7 +152,7 @@ def distances(a, b):
 def collapse_step(points, at=None):
     """Returns the point at which a run collapsed, or None; see above."""
     after = [p for p in points if p["step"] > (GRACE if at is None else at)]
-    if at is not None and any(p["sick"] for p in points if at - 200 < p["step"] <= at):
+    if at is not None and any(p["sick"] for p in points if at - 200 <= p["step"] < at):
         return None
     for i, point in enumerate(after):
         lasts = np.mean([p["sick"] for p in after[i:]]) >= 0.8
@@ -410,7 +413,13 @@ COLLAPSING = {
     "generator's weights x 3, digits": _hit(
         "digits, R1", both(scale("generator", 3), SLOW_GENERATOR), new=True
     ),
+    "generator's weights x 0.3, digits": _hit(
+        "digits, R1", both(scale("generator", 0.3), rate("generator", 0)), new=True
+    ),
     "discriminator's weights x 10, WGAN, grid": _hit("grid, WGAN-GP", scale("discriminator", 10)),
+    "discriminator's weights x 100, WGAN, grid": _hit(
+        "grid, WGAN-GP", scale("discriminator", 100), new=True
+    ),
     "from the start: discriminator 1,000 x as fast, minimax, mnist": Run(
         "mnist", "minimax", width=128, generator_rate=1e-5, discriminator_rate=1e-2, steps=1500
     ),
@@ -435,6 +444,12 @@ COLLAPSING = {
         conditional=True, **{**DIGITS_DCGAN, "steps": 1500}
     ),
     "from the start: weak R1, grid": Run(penalties=r1(0.01), **GRID),
+    "from the start: generator 100 x as fast, hinge, ring": Run(
+        "ring", "hinge", generator_rate=0.03, discriminator_rate=3e-4, steps=1500, new=True
+    ),
+    "from the start: rates 0.03, least squares, digits": Run(
+        loss="least_squares", generator_rate=0.03, discriminator_rate=0.03, new=True, **DIGITS
+    ),
 }
 
 
@@ -579,7 +594,7 @@ def play(name, run, seed):
         "coverage": round(float(np.mean([p["coverage"] for p in last])), 3),
         "classes": round(float(np.mean([p["classes"] for p in last])), 3),
         "cpu_seconds": round(time.process_time() - began, 1),
-        "points": points,
+        "points": [[round(p[name], 3) for name in POINT] for p in points],
     }
 
 
@@ -599,7 +614,9 @@ def table(kind, rows):
     for row in sorted(rows, key=lambda row: not row["counts"]):
         said = row["diagnoses"]
         spoke = f"{said[0]['step']:,}" if said else "–"
-        right = ("yes" if row["right"] else "**no**") if row["counts"] else "not counted"
+        right = "yes" if row["right"] else "**no**"
+        if not row["counts"]:
+            right = f"not counted: sick at {row['sick_points_after_grace']} points"
         name = row["name"] + (" (new)" if row["new"] else "")
         if kind == "collapsing":
             blow, collapse = (f"{row[k]:,}" if row[k] else "–" for k in ("blow", "collapse"))
@@ -635,7 +652,7 @@ def save(path, rows, options):
     """Writes what is known so far."""
     path.parent.mkdir(parents=True, exist_ok=True)
     result = {"options": {"seed": options.seed, "only": options.only}, "summary": summary(rows)}
-    result = {**result, **rows, "machine": machine(), "versions": versions()}
+    result = {**result, "point": POINT, **rows, "machine": machine(), "versions": versions()}
     path.write_text(json.dumps(result) + "\n")
     found = summary(rows)
     lines = [

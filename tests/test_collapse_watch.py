@@ -66,7 +66,8 @@ def points(sick, coverage=0.5, classes=1.0):
         ("." * 20 + "xxx." + "x" * 16, 1000, 1050),  # well at one point of twenty
         ("." * 20 + "x" * 10 + "." * 10, 1000, None),  # it recovered
         ("." * 32 + "x" * 8, 1000, None),  # too late to tell
-        ("." * 17 + "x" * 23, 1000, None),  # sick before the blow
+        ("." * 18 + "x" * 22, 1000, None),  # sick before the blow
+        ("." * 19 + "x" * 21, 1000, 1050),  # and at it
     ],
 )
 def test_when_a_run_has_collapsed(benchmark, sick, at, collapse):
@@ -132,7 +133,7 @@ def test_a_run_and_its_table(benchmark, tmp_path):
     name = "discriminator frozen, ring"
     run = dataclasses.replace(benchmark.COLLAPSING[name], at=50, steps=100)
     row = benchmark.play(name, run, seed=0)
-    assert [point["step"] for point in row["points"]] == [50, 100]
+    assert [step for step, *_ in row["points"]] == [50, 100]
     assert not row["counts"] and row["diagnoses"] == []
     said = [{"kind": "mode_collapse", "step": 1200, "since_step": 1000}]
     rows = {
@@ -147,5 +148,5 @@ def test_a_run_and_its_table(benchmark, tmp_path):
     assert saved["summary"]["healthy"] == {"runs": 1, "right": 0}
     text = path.with_suffix(".md").read_text()
     assert f"| {name} | 50 | 1,050 | 1,200 | mode collapse | yes |" in text
-    assert f"| {name} | 50 | – | – | – | not counted |" in text
+    assert f"| {name} | 50 | – | – | – | not counted: sick at 0 points |" in text
     assert "1,200 | **no** |" in text and "silent in 0 of 1" in text

@@ -12,9 +12,9 @@ from kgan.gan import GAN
 from kgan.layers.checks import check_positive_int
 
 ACTIONS = ("warn", "stop", "restore")
-# A kind of trouble is told again when the run has been well for so many readings.
+# A kind of trouble is told again after so many readings without any.
 READINGS_TO_RECOVER = 50
-# What fewer images than this say of how the fakes vary is chance.
+# How the fakes of a smaller batch vary is chance.
 LEAST_IMAGES = 8
 
 
@@ -30,14 +30,16 @@ class CollapseWatch(keras.callbacks.Callback):
     mean. Training itself is not changed: the weights are those of a run without it. Where a fit
     begins and ends, its step is traced anew.
 
-    The first steps of a new run are not judged, since an untrained generator looks as a collapsed
-    one does; nor are batches of fewer than 8 images.
+    An untrained generator looks as a collapsed one does. So the first 500 steps of a run and the
+    first 60 looks are not judged, and a run that has never been well is let alone as long as it
+    gets better; only what is not finite is told at once. Batches of fewer than 8 images are passed
+    over. Small losses of many modes go unseen: half of 25 Gaussians may be missing.
 
     `action="restore"` puts the GAN back to the last checkpoint that was saved before the trouble
     began, with its optimizers and random state, deletes the later ones, and goes on with new
     batches. The steps since then count towards the epochs. Where there is no such checkpoint, or
-    after `max_restores`, it stops. `Checkpoint(keep=…)` must keep more than the steps until
-    trouble is seen, which are up to 500. Put the watch before callbacks that save.
+    after `max_restores`, it stops. Trouble is mostly seen 10 to 20 looks after it began, so
+    `Checkpoint(keep=…)` must reach back further. Put the watch before callbacks that save.
 
     Args:
         action: `"warn"`, `"stop"` (which warns too) or `"restore"` (likewise). Defaults to
