@@ -164,7 +164,7 @@ def default_classifier(image_shape, num_classes):
 
     3x3 convolutions of 32, 64, … and at most 256 filters with batch norm, ReLU and max pooling
     after each, until there are at most 7x7 places; then a dense layer of 128 units, dropout of a
-    half, and the logits. Digits take it to over 99 %.
+    half, and the logits. `kgan/metrics/README.md` tells what real digits take it to.
 
     Args:
         image_shape: tuple `(height, width, channels)`.
