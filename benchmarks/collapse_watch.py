@@ -3,8 +3,8 @@
     python benchmarks/collapse_watch.py [--only ring,mnist] [--seed 1]
     python benchmarks/collapse_watch.py --cost
 
-Short runs of small GANs on points of a plane, scikit-learn's digits and MNIST, with most of kgan's
-kinds of loss. The healthy ones are what anybody would train. Of the others, most train well until
+Short runs of small GANs on points of a plane, scikit-learn's digits and MNIST, with eight kinds of
+loss. The healthy ones are what anybody would train. Of the others, most train well until
 something befalls them at a known step (a learning rate jumps, the discriminator freezes, weights
 are blown up, …), and some have settings that never work.
 
