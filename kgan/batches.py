@@ -29,6 +29,27 @@ def check_images(images, image_shape):
         )
 
 
+def check_range(images, what):
+    """Raises ValueError where images seem to be in [0, 255], or in another range without negatives.
+
+    In a graph, where numbers are not known, nothing is checked.
+
+    Args:
+        images: tensor or array.
+        what: str, what they are, for the message.
+    """
+    images = ops.convert_to_tensor(images)
+    if not tf.executing_eagerly() or not np.prod(images.shape):
+        return
+    low, high = float(ops.min(images)), float(ops.max(images))
+    # A generator without tanh may go beyond [-1, 1], but on both sides of 0.
+    if low >= 0 and high > 2:
+        raise ValueError(
+            "Images lie in [-1, 1]; scale 8-bit images with `images / 127.5 - 1`. "
+            f"Received: {what} from {low:g} to {high:g}"
+        )
+
+
 def check_labels(labels, num_classes, condition_dim):
     """Returns the labels of a batch as both players take them.
 

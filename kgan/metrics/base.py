@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kgan.batches import check_range
 from kgan.metrics import features as features_room
 from kgan.registry import Registry, snake_case
 
@@ -76,8 +77,13 @@ class GANMetric(keras.metrics.Metric):
             labels: int `(batch,)`, the classes of both. Defaults to None.
 
         Raises:
-            ValueError: if the sides do not fit each other or the network, or labels are missing.
+            ValueError: if the sides do not fit each other or the network, labels are missing, or
+                images seem to be in [0, 255].
         """
+        if self.features is not None or self.looks_at == "images":
+            for side, images in (("real", real), ("fake", fake)):
+                if images is not None:
+                    check_range(images, f"{side} images")
         self.update_features(self.extract(real), self.extract(fake), labels)
 
     def update_from(self, gan, real=None, fake=None, labels=None):

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kgan.batches import check_images, labels_for
+from kgan.batches import check_images, check_range, labels_for
 from kgan.files import atomic_path, keras_home
 from kgan.metrics import features as features_room
 from kgan.metrics.base import METRICS, GANMetric
@@ -407,6 +407,7 @@ class Evaluation:
     def _batches(self, what, dataset):
         """Yields checked batches of at most `batch_size` images, with a progress bar."""
         bar = self._bar(what, _length(dataset))
+        lowest = np.inf
         for i, (images, labels) in enumerate(batches_of(dataset), start=1):
             if images.shape[1:] != self.image_shape:
                 raise ValueError(
@@ -415,10 +416,18 @@ class Evaluation:
                 )
             if not np.all(np.isfinite(images)):
                 raise ValueError(f"Images must be finite. Received: NaN or infinity in the {what}")
+            check_range(images, f"images ({what})")
+            lowest = min(lowest, np.min(images, initial=np.inf))
             yield from _pieces(images, labels, self.batch_size)
             bar.update(i)
         if bar.target != i:
             bar.update(i, finalize=True)
+        if lowest >= 0:
+            warnings.warn(
+                f"No pixel of the {what} is below 0. Images in [0, 1] are too bright: metrics take "
+                "them in [-1, 1], as `2 * images - 1`",
+                stacklevel=4,
+            )
 
     def _bar(self, what, target, unit="batch"):
         if self.verbose:

@@ -41,6 +41,18 @@ def test_images_without_a_network_get_a_hint():
         metric.update_state(fake=normal((3, 4, 4, 1)))
 
 
+@pytest.mark.parametrize("side", ["real", "fake"])
+@pytest.mark.parametrize("name", ["fd:features=pixels", "msssim", "kd:features=mnist"])
+def test_images_of_8_bits_are_refused(name, side):
+    metric = kgan.metrics.get(name)
+    images = np.random.default_rng(0).uniform(0, 255, (4, 28, 28, 1)).astype("float32")
+    with pytest.raises(ValueError, match=f"127.5 - 1.*Received: {side} images from 0.* to 25"):
+        metric.update_state(**{side: images})
+    # Those of a generator without tanh are what they are, and so are features.
+    metric.update_state(**{side: images / 40 - 3})
+    kgan.metrics.get("fd").update_state(**{side: images[:, :, 0, 0]})
+
+
 def test_sides_of_two_widths():
     metric = kgan.metrics.FrechetDistance()
     message = (

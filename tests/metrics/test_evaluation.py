@@ -495,6 +495,19 @@ def test_reals_that_were_broken_off_do_not_count(make):
     assert len(evaluation.metrics[0].values("real")) == 20 and evaluation._labels is None
 
 
+def test_images_in_another_range(make):
+    evaluation = make([Kept()])
+    with pytest.raises(ValueError, match="127.5 - 1.*Received: images .train. from 0.* to 25"):
+        evaluation.set_reals(127.5 * (images() + 1))
+    with pytest.warns(UserWarning, match="No pixel of the .* is below 0.*2 . images - 1"):
+        evaluation.set_reals((images() + 1) / 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        evaluation.set_reals(images())
+    with pytest.raises(ValueError, match="127.5 - 1.*Received: images .samples. from 0.* to 25"):
+        evaluation.judge_images(127.5 * (images() + 1))
+
+
 def test_labels_that_are_missing(make):
     with pytest.raises(ValueError, match="KeptLabels needs the class.*Received: no labels"):
         make([KeptLabels()]).set_reals(images())
