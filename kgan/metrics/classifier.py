@@ -116,7 +116,8 @@ class LabelAccuracy(FakesOnly):
 
     Odena et al. 2017, "Conditional Image Synthesis With Auxiliary Classifier GANs" (arXiv
     1610.09585), section 4.1. It does not see whether a class's samples differ from each other:
-    one good image of each class is enough. Reals are ignored.
+    one good image of each class is enough. Reals are ignored. The logits must be of the same
+    classes as the labels, in the same order: those of `"inception_2015"` are not in ImageNet's.
 
     Args:
         features: what gives logits for the images, such as `"mnist"`. Defaults to None: it is

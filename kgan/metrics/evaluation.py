@@ -234,7 +234,8 @@ class Evaluation:
             gan: `kgan.GAN`.
 
         Raises:
-            ValueError: if images are of another shape, or labels are missing.
+            ValueError: if images are of another shape, or labels are missing, or not those of a
+                classifier that is to know them.
         """
         if self.image_shape is not None:
             check_images(np.zeros((1, *self.image_shape), "float32"), gan.image_shape)
@@ -243,6 +244,14 @@ class Evaluation:
                 raise ValueError(
                     f"{type(metric).__name__} needs the class of each sample, which only a GAN "
                     "with num_classes knows. Received: a GAN without classes"
+                )
+            knows = metric.states and metric.needs_labels and metric.looks_at == "logits"
+            if knows and metric._shape != (gan.num_classes,):
+                # Those of ImageNet would be taken for the first ten of CIFAR, say.
+                raise ValueError(
+                    f"{type(metric).__name__} needs a classifier of the GAN's own classes "
+                    f"(features=…). Received: {metric._shape[0]} logits and a GAN of "
+                    f"{gan.num_classes} classes"
                 )
         if self._labels is not None and gan.is_conditional:
             self._labels_for(gan, len(self._labels), seed=0)

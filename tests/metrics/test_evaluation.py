@@ -398,6 +398,13 @@ def test_labels_that_the_gan_does_not_know(make):
         make("fd").set_reals((images(40), np.eye(3)[labels(40)]), make_gan(num_classes=3))
 
 
+def test_a_classifier_of_other_classes_than_the_gans(make):
+    reals = images(40), np.arange(40) % 2
+    make("label", Network()).set_reals(reals, make_gan(num_classes=2))
+    with pytest.raises(ValueError, match="LabelAccuracy.*Received: 2 logits and a GAN of 3 cl"):
+        make("label", Network()).set_reals(reals, make_gan(num_classes=3))
+
+
 def test_vectors_of_the_reals_are_conditions_of_the_fakes(make):
     gan = kgan.GAN(
         kgan.backbones.MLPGenerator(SHAPE, latent_dim=3, units=(5,), condition_dim=2),
