@@ -69,7 +69,7 @@ def main(argv):
         argv: list of str, the program's name, the run, and the folder of images.
 
     Returns:
-        Exit code: 0, or 2 after a line that says what is wrong.
+        Exit code: 0, 2 after a line that says what is wrong, or 130 after Ctrl-C.
     """
     if len(argv) != 3:
         print(
@@ -82,6 +82,9 @@ def main(argv):
     except (ValueError, OSError, tf.errors.OpError) as error:
         print(f"kgan.filter: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("kgan.filter: interrupted", file=sys.stderr)
+        return 130
     return 0
 
 
@@ -188,10 +191,14 @@ def _realness(gan, images):
 def _threshold(run):
     """Returns the realness below which images are taken for generated, and why."""
     if FLAGS.threshold is not None:
+        if not math.isfinite(FLAGS.threshold):
+            raise ValueError(f"--threshold must be finite. Received: {FLAGS.threshold}")
         return FLAGS.threshold, "as --threshold says"
     try:
         source, split = _reals(run)
     except (ValueError, OSError) as error:
+        if FLAGS.dataset is not None:
+            raise  # Who names images wants no other threshold.
         if gives_probability(run.gan):
             return 0.5, f"for want of real images to find a better one ({error})"
         raise ValueError(

@@ -153,6 +153,25 @@ def test_without_data_probabilities_have_a_threshold_and_scores_have_none(
     assert program(tmp_path / "w", mixture, "--threshold=-1")[0] == 0
 
 
+def test_named_data_that_are_not_there_are_an_error(run, mixture, program):
+    code, rows, stderr = program(run, mixture, "--dataset=no/such/folder")
+    assert code == 2 and rows == [] and stderr.count("\n") == 1 and "no/such/folder" in stderr
+
+
+def test_a_threshold_is_finite(run, mixture, program):
+    code, rows, stderr = program(run, mixture, "--threshold=nan")
+    assert code == 2 and rows == []
+    assert stderr == "kgan.filter: --threshold must be finite. Received: nan\n"
+
+
+def test_ctrl_c_is_one_line(run, mixture, program, monkeypatch):
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(filter_program, "read_images", interrupted)
+    assert program(run, mixture, "--threshold=0.5") == (130, [], "kgan.filter: interrupted\n")
+
+
 def test_csv(run, mixture, tmp_path, program):
     out = tmp_path / "new" / "scores.csv"
     code, rows, _ = program(run, mixture, "--out", out)

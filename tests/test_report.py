@@ -314,6 +314,13 @@ def test_other_data_can_be_named(tmp_path):
     assert "Of 1,797 training images" in page.read_text()
 
 
+def test_named_data_that_are_not_there_are_an_error(runs, program, tmp_path):
+    out = tmp_path / "page.html"
+    code, _, stderr = program(runs["plain"], "--out", out, "--dataset", "no/such/folder")
+    assert code == 2 and stderr.startswith("kgan.report: ") and "no/such/folder" in stderr
+    assert stderr.count("\n") == 1 and not out.exists()
+
+
 def test_held_out_reals_stand_beside_the_samples(tmp_path):
     random = np.random.default_rng(0)
     for split, n in (("train", 6), ("test", 3)):
@@ -525,6 +532,17 @@ def test_no_run_or_a_damaged_one_is_one_line(program, tmp_path):
     assert "metrics.json must hold JSON. Received: Expecting" in program(run)[2]
     (run / "metrics.json").write_text('{"evaluation": {"metrics": {"fd": {}}}}')
     assert "must be what python -m kgan.evaluate writes" in program(run)[2]
+
+
+def test_ctrl_c_is_one_line(runs, program, tmp_path, monkeypatch):
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pictures, "draw", interrupted)
+    code, stdout, stderr = program(runs["plain"], "--out", tmp_path / "page.html")
+    assert (code, stdout) == (130, "")
+    assert stderr == "kgan.report: interrupted, nothing is written\n"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_arguments_are_checked(runs):

@@ -6,6 +6,7 @@ python -m kgan.report runs/dcgan_mnist runs/other_mnist --out report.html
 import functools
 import sys
 
+import tensorflow as tf
 from absl import app, flags
 
 from kgan.report.page import write_report
@@ -36,16 +37,19 @@ def main(argv):
         argv: list of str, the program's name and runs' folders or `.keras` files.
 
     Returns:
-        Exit code: 0, or 2 after a line that says what is wrong.
+        Exit code: 0, 2 after a line that says what is wrong, or 130 after Ctrl-C.
     """
     if len(argv) < 2:
         print("Usage: python -m kgan.report RUN [RUN …] [flags]. Received: no run", file=sys.stderr)
         return 2
     try:
         page = write_report(argv[1:], FLAGS.out, FLAGS.n, FLAGS.seed, FLAGS.dataset, FLAGS.data_dir)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, tf.errors.OpError) as error:
         print(f"kgan.report: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("kgan.report: interrupted, nothing is written", file=sys.stderr)
+        return 130
     print(page)
     return 0
 

@@ -77,7 +77,8 @@ def write_report(runs, out="report.html", n=64, seed=0, dataset=None, data_dir=N
 
     Raises:
         FileNotFoundError: if a run has no model.
-        ValueError: if `runs` is empty, a number is out of range, or a run draws no images.
+        ValueError: if `runs` is empty, a number is out of range, a run draws no images, or the
+            `dataset` is not to be read.
 
     Example:
     >>> path = kgan.report.write_report(["runs/dcgan_mnist"], "report.html", n=16)
@@ -351,6 +352,8 @@ def _neighbors(runs, sheets, options):
         try:
             contents.append(_neighbors_of(run, images, options))
         except (ValueError, OSError, tf.errors.OpError) as error:
+            if options.dataset is not None:
+                raise  # Who names images wants to see them, not a note that they are not there.
             contents.append(
                 note(
                     f"No neighbours, for want of the training images. {error}",
