@@ -73,7 +73,7 @@ def main(argv):
         argv: list of str, the program's name and the run or the folder of samples.
 
     Returns:
-        Exit code: 0, or 2 after a line that says what is wrong.
+        Exit code: 0, 2 after a line that says what is wrong, or 130 after Ctrl-C.
     """
     if len(argv) != 2:
         print(
@@ -86,16 +86,21 @@ def main(argv):
         _check_flags()
         evaluate = evaluate_run if FLAGS.against is None else evaluate_folder
         report, out = evaluate(pathlib.Path(argv[1]))
+        failures = report["evaluation"]["failures"]
+        if len(failures) == len(report["evaluation"]["metrics"]):
+            out = None  # What was measured before is worth more than nothing at all.
         if out is not None:
             with atomic_path(out) as temporary:
                 temporary.write_text(json.dumps(report, indent=2, allow_nan=False) + "\n")
     except (ValueError, OSError, tf.errors.OpError) as error:
         print(f"kgan.evaluate: {_one_line(error)}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("kgan.evaluate: interrupted, nothing is written", file=sys.stderr)
+        return 130
     print(table(report))
     if out is not None:
         print(out)
-    failures = report["evaluation"]["failures"]
     for name, message in failures.items():
         print(f"kgan.evaluate: {name}: {message}", file=sys.stderr)
     return 2 if failures else 0
@@ -162,6 +167,10 @@ def _load(path):
     return gan
 
 
+def _is_run(path):
+    return (path / MODEL_FILE).exists() or (path / "checkpoints").exists()
+
+
 def _learned(folder):
     """Returns the flags that a run was trained with; empty where nobody has written them down."""
     config = folder / "config.json"
@@ -181,6 +190,11 @@ def evaluate_folder(path):
         ValueError, OSError: for what a user can mend.
     """
     evaluation = _evaluation()
+    if _is_run(path):
+        raise ValueError(
+            "--against is for a folder of images: a run is compared with --dataset. "
+            f"Received: {path}, which is a run, and --against={FLAGS.against}"
+        )
     find_samples = functools.partial(_find_folder, path)
     find_reals = functools.partial(_find_folder, FLAGS.against, data_dir=FLAGS.data_dir)
     samples, reals = (find(cache=False) for find in (find_samples, find_reals))

@@ -201,6 +201,24 @@ def test_a_metric_that_fails_does_not_take_the_others_along(runs, program, tmp_p
     assert "constant" in report["evaluation"]["failures"]["frechet_distance"]
 
 
+def test_an_evaluation_without_a_number_does_not_replace_another(runs, program):
+    run = runs["plain"]
+    assert program(run, PIXELS, "--n=100")[0] == 0
+    before = (run / "metrics.json").read_bytes()
+    code, out, err = program(run, "--metrics=fd,prdc", PIXELS, "--n=1")
+    assert code == 2 and len(err.splitlines()) == 2 and "metrics.json" not in out
+    assert (run / "metrics.json").read_bytes() == before
+
+
+def test_ctrl_c_is_one_line(runs, program, monkeypatch):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(kgan.GAN, "generate", interrupted)
+    code, _, err = program(runs["plain"], PIXELS, "--n=20")
+    assert (code, err) == (130, "kgan.evaluate: interrupted, nothing is written\n")
+
+
 # --- Folders ------------------------------------------------------------------------------------
 
 
@@ -299,6 +317,7 @@ def test_a_metric_that_draws_needs_a_run(program, tmp_path):
         ),
         ("plain", ["--dataset=digit", PIXELS], "Did you mean 'digits'"),
         ("plain", ["--features=mnist"], "28x28"),
+        ("plain", ["--against=digits"], "a run is compared with --dataset"),
         ("plain", ["--image_size=8"], "--image_size is for folders, with --against"),
         ("strange", [PIXELS], "Give --dataset"),
         ("points", [PIXELS], "Expected a GAN of images"),
@@ -306,7 +325,8 @@ def test_a_metric_that_draws_needs_a_run(program, tmp_path):
 )
 def test_what_does_not_fit_is_one_line(runs, program, kind, argv, message):
     before = {path: path.stat().st_mtime_ns for path in runs[kind].iterdir()}
-    code, _, err = program(runs[kind], "--n=20", *argv)
+    number = [] if "--against=digits" in argv else ["--n=20"]
+    code, _, err = program(runs[kind], *number, *argv)
     assert code == 2 and err.startswith("kgan.evaluate: ") and err.count("\n") == 1
     assert message in err
     assert {path: path.stat().st_mtime_ns for path in runs[kind].iterdir()} == before

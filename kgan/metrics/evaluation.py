@@ -35,7 +35,7 @@ class Evaluation:
 
     Args:
         metrics: list of `kgan.metrics.GANMetric` or their names, or one str with commas between
-            names (`"fd,prdc:k=5"`). The objects themselves are left alone: they are copied.
+            names (`"fd,prdc:neighbors=5"`). The objects themselves are left alone: they are copied.
         features: the network of the metrics that have none: a name, a `FeatureNetwork`, a
             `keras.Model`, or `"auto"`, the MNIST classifier for images of 28x28x1 and else the
             network of published Fréchet distances. Defaults to `"auto"`.
