@@ -180,7 +180,8 @@ def default_classifier(image_shape, num_classes):
     for stage in range(stages):
         filters = min(32 * 2**stage, 256)
         x = keras.layers.Conv2D(filters, 3, padding="same", use_bias=False)(x)
-        x = keras.layers.BatchNormalization()(x)
+        # Keras's 0.99 would remember untrained layers for longer than few samples take.
+        x = keras.layers.BatchNormalization(momentum=0.9)(x)
         x = keras.layers.ReLU()(x)
         x = keras.layers.MaxPooling2D(2, padding="same")(x)
     x = keras.layers.Flatten()(x)
