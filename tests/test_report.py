@@ -308,6 +308,16 @@ def test_what_is_missing_has_its_command(runs, page, tmp_path):
     assert "does not say what it was trained on" in section(text, "neighbours")
 
 
+def test_a_run_is_evaluated_as_it_was_while_it_trained(tmp_path):
+    run = save_run(tmp_path / "a run")
+    config = json.loads((run / "config.json").read_text())
+    config["flags"] |= {"metrics": "fd,prdc", "features": "pixels"}
+    (run / "config.json").write_text(json.dumps(config))
+    text = write_report([run], tmp_path / "page.html", n=1).read_text()
+    metrics = html.unescape(re.sub("</?span>", "", section(text, "metrics")))
+    assert f"kgan.evaluate '{run}' --dataset=digits --metrics=fd,prdc --features=pixels" in metrics
+
+
 def test_other_data_can_be_named(tmp_path):
     run = save_run(tmp_path / "run", dataset="no/such/folder")
     page = write_report([run], tmp_path / "page.html", n=1, dataset="digits")

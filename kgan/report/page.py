@@ -277,8 +277,13 @@ def _head(runs, i):
 
 
 def _evaluate_command(run):
-    dataset = shlex.quote(run.dataset or "DATASET")
-    return f"python -m kgan.evaluate {shlex.quote(str(run.path))} --dataset={dataset}"
+    words = f"python -m kgan.evaluate {shlex.quote(str(run.path))} --dataset="
+    words += shlex.quote(run.dataset or "DATASET")
+    # As training was measured: the default network need not be on this machine.
+    trained = run.config.get("flags", {})
+    for name in ("metrics", "features") if trained.get("metrics") else ():
+        words += f" --{name}={shlex.quote(trained[name])}"
+    return words
 
 
 def _metric_row(name, runs, with_setting):
