@@ -738,7 +738,7 @@ class GAN(keras.Model):
                     metric.update_state(images, fake_images)
         return logs
 
-    def evaluate(self, *args, return_dict=False, **kwargs):
+    def evaluate(self, *args, callbacks=None, return_dict=False, **kwargs):
         """Keras's `evaluate`, with the same latents each time.
 
         The metrics that `compile` was given compare the reals with fakes of the averaged
@@ -746,6 +746,7 @@ class GAN(keras.Model):
 
         Args:
             *args: as in Keras.
+            callbacks: as in Keras.
             return_dict: bool, whether to return a dict. Defaults to False: a list.
             **kwargs: as in Keras.
         """
@@ -755,11 +756,11 @@ class GAN(keras.Model):
                 metric.reset_state()
                 if hasattr(metric, "build_for"):
                     metric.build_for(self.image_shape)
-        logs = super().evaluate(*args, return_dict=True, **kwargs)
-        for metric in self._evaluation_metrics:
-            result = metric.result()
-            results = result if isinstance(result, dict) else {metric.name: result}
-            logs.update({name: float(value) for name, value in results.items()})
+        results = _Results(self._evaluation_metrics)
+        if callbacks is None or isinstance(callbacks, (list, tuple)):
+            callbacks = [results, *(callbacks or ())]  # fit's validation has a list of its own
+        logs = super().evaluate(*args, callbacks=callbacks, return_dict=True, **kwargs)
+        logs.update(results.get())
         return logs if return_dict else list(logs.values())
 
     # --- Samples --------------------------------------------------------------------------------
@@ -974,6 +975,25 @@ def _observed(discriminator, layers):
     said = functional.output if isinstance(functional.output, dict) else functional.outputs[0]
     features = {name: known[name] for name in layers}
     return keras.Model(inputs if len(inputs) > 1 else inputs[0], (said, features))
+
+
+class _Results(keras.callbacks.Callback):
+    """Puts the results of metrics into the logs that Keras prints after an evaluation."""
+
+    def __init__(self, metrics):
+        super().__init__()
+        self._metrics = metrics
+        self._results = None
+
+    def on_test_end(self, logs=None):
+        logs.update(self.get())
+
+    def get(self):
+        if self._results is None:
+            results = [(metric.name, metric.result()) for metric in self._metrics]
+            dicts = [x if isinstance(x, dict) else {name: x} for name, x in results]
+            self._results = {name: float(x) for one in dicts for name, x in one.items()}
+        return self._results
 
 
 class _MissingRound:

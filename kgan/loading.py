@@ -10,6 +10,8 @@ import keras
 from kgan.gan import GAN
 
 MODEL_FILE = "model.keras"
+# How many files of a folder that is no run an error names; a run has fewer.
+MOST_NAMES = 12
 
 
 def load_gan(path):
@@ -55,10 +57,13 @@ def _model_file(folder):
     """Returns the path of the model in a run's folder."""
     if (folder / MODEL_FILE).exists():
         return folder / MODEL_FILE
-    names = sorted(p.name + "/" * p.is_dir() for p in folder.iterdir())
+    names = sorted(
+        p.name + "/" * p.is_dir() for p in folder.iterdir() if not p.name.startswith(".")
+    )
+    shown = names if len(names) <= MOST_NAMES else [*names[:MOST_NAMES], "…"]
     message = (
         f"Expected {MODEL_FILE} in the run's folder. Received: {folder} holds "
-        f"{', '.join(names) or 'nothing'}"
+        f"{', '.join(shown) or 'nothing'}"
     )
     if "checkpoints/" in names:
         message += (

@@ -15,10 +15,11 @@ def snake_case(name):
         name: str, a class name such as `"NonSaturating"`.
 
     Example:
-    >>> snake_case("NonSaturating")
-    'non_saturating'
+    >>> snake_case("NonSaturating"), snake_case("R1"), snake_case("Inception2015")
+    ('non_saturating', 'r1', 'inception_2015')
     """
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    # A year is a word.
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[a-z])(?=\d{4})", "_", name).lower()
 
 
 def suggest(name, known):
@@ -88,9 +89,8 @@ class Registry:
         spellings |= aliases
         cls = spellings.get(name.strip().lower().replace("_", ""))
         if cls is None:
-            raise ValueError(
-                f"Unknown {self.family}. {suggest(name, self._classes)} Received: {name!r}"
-            )
+            known = [*self._classes, *aliases]
+            raise ValueError(f"Unknown {self.family}. {suggest(name, known)} Received: {name!r}")
         return cls
 
     def parse(self, text):

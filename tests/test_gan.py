@@ -674,6 +674,15 @@ def test_evaluate_gives_the_metrics_of_kgan():
     np.testing.assert_allclose(distance, metric.result(), rtol=1e-5)
 
 
+def test_evaluate_shows_what_its_metrics_say(capsys):
+    gan = make_gan(compile_kwargs={"metrics": [MeanGap(name="gap")]})
+    seen = {}
+    watch = keras.callbacks.LambdaCallback(on_test_end=seen.update)
+    results = gan.evaluate(IMAGES, verbose=2, callbacks=[watch], return_dict=True)
+    assert f"gap: {results['gap']:.4f}" in capsys.readouterr().out
+    assert seen == results
+
+
 def test_evaluate_s_metrics_in_a_compiled_step_and_on_two_replicas(two_replicas):
     _, distance = evaluated_distance(run_eagerly=True)
     _, on_two = evaluated_distance(two_replicas.scope())

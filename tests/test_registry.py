@@ -124,9 +124,9 @@ def test_aliases_are_found_beside_names(animals, name):
     assert type(animals.parse(f"{name}:")).__name__ == "FieldMouse"
 
 
-def test_aliases_are_not_listed_as_names(animals):
+def test_aliases_are_no_names_but_known(animals):
     assert animals.names() == ["field_mouse", "owl"]
-    with pytest.raises(ValueError, match="Known: 'field_mouse', 'owl'. Received: 'none'"):
+    with pytest.raises(ValueError, match="Known: 'field_mouse', 'fm', 'owl'. Received: 'none'"):
         animals.create("none")
 
 

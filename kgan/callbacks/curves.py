@@ -72,8 +72,8 @@ def save_curves(path, rows):
 
     Args:
         path: str or path, the PNG file.
-        rows: list of dicts, each with `epoch` and numbers, as `read_metrics` returns. Numbers
-            may be missing or not finite: the curve has a gap there.
+        rows: list of dicts, each with `epoch` and numbers, as `read_metrics` returns. A curve
+            joins what there is, and has a gap where a number is not finite.
 
     Raises:
         ValueError: if no row has a number to draw.
@@ -119,10 +119,8 @@ def _draw_panel(axes, subject, names, rows):
 
     drawn = []
     for name in names:
-        points = [(row["epoch"], float(row.get(name, math.nan))) for row in rows]
-        # Validation may come every few epochs: its curve joins what there is.
-        if name.startswith("val_"):
-            points = [point for point in points if math.isfinite(point[1])]
+        # Validation and other measures may come every few epochs: their curves join what there is.
+        points = [(row["epoch"], float(row[name])) for row in rows if name in row]
         values = [value if math.isfinite(value) else math.nan for _, value in points]
         drawn += [value for value in values if not math.isnan(value)]
         axes.plot(

@@ -18,7 +18,8 @@ class Evaluate(keras.callbacks.Callback):
     that comes after this one in the list: put it before `ModelCheckpoint`, `EarlyStopping`,
     `MetricsLog`, `Curves` and `TensorBoard`. Keras cannot know what is good in a log that is not
     its own: `EarlyStopping("frechet_distance", mode="min")`. An epoch that is not evaluated has
-    no such logs, nor has one that is broken off: who ends a process does not wait for numbers.
+    no such logs, of which Keras's callbacks warn, nor has one that is broken off: who ends a
+    process does not wait for numbers.
 
     Each evaluation draws the same latents, and training goes on as if there had been none. A
     metric that has nothing to say of these samples, all alike or NaN perhaps, logs NaN and warns.

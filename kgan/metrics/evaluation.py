@@ -433,8 +433,8 @@ class Evaluation:
             bar.update(i, finalize=True)
         if lowest >= 0:
             warnings.warn(
-                f"No pixel of the {what} is below 0. Images in [0, 1] are too bright: metrics take "
-                "them in [-1, 1], as `2 * images - 1`",
+                f"No pixel of these images ({what}) is below 0. Images in [0, 1] are too bright: "
+                "metrics take them in [-1, 1], as `2 * images - 1`",
                 stacklevel=4,
             )
 

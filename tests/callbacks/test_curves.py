@@ -143,3 +143,13 @@ def test_no_figure_of_the_users_pyplot(tmp_path, monkeypatch):
 def test_nothing_to_draw_is_an_error(tmp_path):
     with pytest.raises(ValueError, match="at least one row with numbers. Received: "):
         save_curves(tmp_path / "c.png", [{"epoch": 1}])
+
+
+def test_what_is_measured_now_and_then_is_a_curve(tmp_path, figures):
+    rows = [{"epoch": epoch, "generator_loss": 1.0} for epoch in range(1, 101)]
+    for row in rows[4::5]:
+        row["frechet_distance"] = 200.0 / row["epoch"]
+    save_curves(tmp_path / "curves.png", rows)
+    curve = lines(panel(figures[-1], "frechet distance"))["frechet distance"]
+    np.testing.assert_array_equal(curve.get_xdata(), np.arange(5, 101, 5))
+    assert np.all(np.isfinite(curve.get_ydata()))

@@ -216,7 +216,7 @@ def test_auto_is_mnist_for_its_images_and_the_published_network_for_others(
 
 
 def test_both_networks_of_auto_are_known():
-    assert {"mnist", "inception2015"} <= set(kgan.metrics.features.names())
+    assert {"mnist", "inception_2015"} <= set(kgan.metrics.features.names())
     assert room.features_room.FEATURES._find(room.PUBLISHED_NETWORK).__name__ == "Inception2015"
 
 
@@ -506,7 +506,7 @@ def test_images_in_another_range(make):
     evaluation = make([Kept()])
     with pytest.raises(ValueError, match="127.5 - 1.*Received: images .train. from 0.* to 25"):
         evaluation.set_reals(127.5 * (images() + 1))
-    with pytest.warns(UserWarning, match="No pixel of the .* is below 0.*2 . images - 1"):
+    with pytest.warns(UserWarning, match="No pixel of these images .* is below 0.*2 . images - 1"):
         evaluation.set_reals((images() + 1) / 2)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -80,7 +80,7 @@ class FeatureNetwork:
         return cls(**config)
 
     def __repr__(self):
-        return f"{type(self).__name__}({self.get_config()})"
+        return f"{type(self).__name__}(name={self.name!r})"
 
 
 def rgb(network, images):

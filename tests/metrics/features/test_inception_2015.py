@@ -387,7 +387,7 @@ def test_unknown_size_is_refused(untrained):
 
 def test_a_path_may_follow_the_name(path):
     network = kgan.metrics.features.get(f"inception_2015:{path}")
-    assert network.get_config() == {"name": "inception2015", "checkpoint": str(path)}
+    assert network.get_config() == {"name": "inception_2015", "checkpoint": str(path)}
 
 
 def test_key_knows_the_weights():

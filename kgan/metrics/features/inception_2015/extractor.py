@@ -28,7 +28,7 @@ class Inception2015(FeatureNetwork):
         checkpoint: `"published"`, the graph's own weights in PyTorch's port, which are fetched
             once (91 MiB); the path of such a file; or None, random weights, for tests. Defaults
             to `"published"`.
-        name: str. Defaults to `"inception2015"`.
+        name: str. Defaults to `"inception_2015"`.
 
     Raises:
         FileNotFoundError: if the weights are neither in Keras's cache nor to be fetched.
@@ -36,7 +36,7 @@ class Inception2015(FeatureNetwork):
             neither one nor three channels, or no known size.
 
     Example:
-    >>> network = kgan.metrics.features.get("inception2015:checkpoint=None")
+    >>> network = kgan.metrics.features.get("inception_2015:checkpoint=None")
     >>> {name: x.shape for name, x in network(np.zeros((2, 32, 32, 3), "float32")).items()}
     {'features': TensorShape([2, 2048]), 'logits': TensorShape([2, 1008])}
     """
