@@ -13,6 +13,14 @@ from kgan.callbacks import GracefulInterrupt
 from tests import networks
 
 
+@pytest.fixture(autouse=True)
+def python_s_own_handler():
+    """A shell that starts tests in the background lets them ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class SignalAt(keras.callbacks.Callback):
     """Sends this process a signal in the middle of a step."""
 
