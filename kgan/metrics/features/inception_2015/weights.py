@@ -36,8 +36,8 @@ def fetch_weights():
     except Exception as error:  # Keras raises this very class where a host is not reached.
         raise FileNotFoundError(
             f"The weights of the Inception graph cannot be fetched ({error}). Put the file {URL}, "
-            f"whose SHA-256 is {SHA256}, into {folder}, or give its path. {OFFLINE} "
-            "Received: checkpoint='published'"
+            f"whose SHA-256 is {SHA256}, into {folder}, or give its path: "
+            f"inception_2015:PATH. {OFFLINE} Received: checkpoint='published'"
         ) from error
 
 
