@@ -41,6 +41,14 @@ def test_the_readme_lists_every_name():
     assert [name for name in names if f"`{name}`" not in text] == []
 
 
+def test_the_guide_to_metrics_lists_every_metric_and_network():
+    text = (ROOT / "kgan" / "metrics" / "README.md").read_text()
+    for name in kgan.metrics.names():
+        cls = kgan.metrics.base.METRICS._find(name)
+        assert f"| `{cls.__name__}` | `{cls.alias}` |" in text
+    assert [name for name in kgan.metrics.features.names() if f"`{name}`" not in text] == []
+
+
 def test_the_readme_says_which_names_need_more_than_dcgan():
     """¹: other networks; ²: arguments."""
     text = (ROOT / "README.md").read_text()
