@@ -71,8 +71,8 @@ class Inception2015(FeatureNetwork):
                 f"The {self.name!r} features take images of a known size. "
                 f"Received: images of shape {tuple(images.shape)}"
             )
-        pixels = ops.round((ops.clip(images, -1, 1) + 1) * 127.5)
-        return rgb(self, (resize_tf1_bilinear(pixels, (IMAGE_SIZE, IMAGE_SIZE)) - 128) / 128)
+        pixels = ops.round((ops.clip(rgb(self, images), -1, 1) + 1) * 127.5)
+        return (resize_tf1_bilinear(pixels, (IMAGE_SIZE, IMAGE_SIZE)) - 128) / 128
 
     def weights(self):
         """Returns what identifies the network: all of its weights."""
