@@ -182,7 +182,9 @@ def _within(points):
 
 
 def _distances(a, b):
-    squares = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None, :] - 2 * a @ b.T
+    # Not a @ b.T: the threads of BLAS go on spinning for milliseconds, which the training needs.
+    products = np.einsum("id,jd->ij", a, b)
+    squares = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None, :] - 2 * products
     return np.sqrt(np.maximum(squares, 0.0))
 
 
