@@ -668,57 +668,57 @@ def save(path, rows, options):
 # --- Cost ---------------------------------------------------------------------------------------
 
 
-class Timer(keras.callbacks.Callback):
-    """Times the steps after the first, which are traced and warm up."""
+def measure_cost(blocks, steps=10, warm_up=30):
+    """Returns the seconds a step of the MNIST recipe of `kgan.zoo.dcgan`, with and without.
 
-    def __init__(self, skip):
-        super().__init__()
-        self.skip = skip
-
-    def on_train_batch_end(self, batch, logs=None):
-        """Notes when the first of those begins, and each ends."""
-        if batch + 1 == self.skip:
-            self.began, self.first = time.perf_counter(), batch
-        elif batch >= self.skip:
-            self.seconds = (time.perf_counter() - self.began) / (batch - self.first)
-
-
-def measure_cost(steps, rounds, batch_size=64, skip=20):
-    """Returns the seconds a step of the MNIST recipe of `kgan.zoo.dcgan`, with and without."""
+    Both steps are compiled in one process and take turns, a few steps each, so that a machine whose
+    speed drifts is as fast for one as for the other.
+    """
     images = np.random.default_rng(0).uniform(-1, 1, (4096, 28, 28, 1)).astype("float32")
     no_tuner = tf.data.Options()
     no_tuner.autotune.enabled = False
-    dataset = tf.data.Dataset.from_tensor_slices((images,)).repeat().batch(batch_size).prefetch(2)
-    dataset = dataset.with_options(no_tuner)
+    dataset = tf.data.Dataset.from_tensor_slices((images,)).repeat().batch(64).prefetch(2)
+    iterator = iter(dataset.with_options(no_tuner))
     gan = dcgan.build(dcgan.MNIST, Task((28, 28, 1), None, 10_000))
+    gan.make_train_function()
+    watch, ways = kgan.callbacks.CollapseWatch(), {"without": gan.train_function}
+    run_steps(ways["without"], iterator, warm_up)
+    watch.set_model(gan)
+    watch.on_train_begin()
+    gan.make_train_function(force=True)
+    watch.on_epoch_begin(0)
+    ways["with"] = gan.train_function
+    run_steps(ways["with"], iterator, warm_up, watch)
     seconds = {"without": [], "with": []}
-    for number in range(rounds + 1):
-        for way, times in seconds.items():
-            watch = [kgan.callbacks.CollapseWatch()] if way == "with" else []
-            timer = Timer(skip)
-            with warnings.catch_warnings():
-                # Noise is no data: whatever the watch says of it.
-                warnings.simplefilter("ignore", kgan.callbacks.CollapseWarning)
-                gan.fit(
-                    dataset,
-                    steps_per_epoch=skip + steps,
-                    shuffle=False,
-                    verbose=0,
-                    callbacks=[*watch, timer],
-                )
-            if number:
-                times.append(timer.seconds)
+    for block in range(blocks):
+        for way in ("without", "with") if block % 2 else ("with", "without"):
+            first = warm_up + len(seconds["with"]) * steps
+            began = time.perf_counter()
+            run_steps(ways[way], iterator, steps, watch if way == "with" else None, first)
+            seconds[way].append((time.perf_counter() - began) / steps)
     return seconds
+
+
+def run_steps(step, iterator, number, watch=None, first=0):
+    """Runs some steps, and what the watch does after each."""
+    with warnings.catch_warnings():
+        # Noise is no data: whatever the watch says of it.
+        warnings.simplefilter("ignore", kgan.callbacks.CollapseWarning)
+        for i in range(number):
+            step(iterator)
+            if watch is not None:
+                watch.on_train_batch_end(first + i)
 
 
 def show_cost(options):
     """Prints and saves what the watch costs."""
-    seconds = measure_cost(options.cost_steps, options.rounds)
+    seconds = measure_cost(options.blocks)
     medians = {way: statistics.median(times) for way, times in seconds.items()}
-    extra = medians["with"] / medians["without"] - 1
+    pairs = zip(seconds["with"], seconds["without"], strict=True)
+    extra = statistics.median(a - b for a, b in pairs) / medians["without"]
     for way, median in medians.items():
         print(f"{way:8} {1e3 * median:8.2f} ms a step")
-    print(f"The watch costs {extra:.2%} of a step (median of {options.rounds} rounds).")
+    print(f"The watch costs {extra:.2%} of a step (median of {options.blocks} pairs of 10 steps).")
     path = pathlib.Path(options.out).with_name("collapse_watch_cost.json")
     path.parent.mkdir(parents=True, exist_ok=True)
     result = {"seconds_a_step": seconds, "medians": medians, "extra": extra}
@@ -731,8 +731,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", default="build/collapse_watch.json")
     parser.add_argument("--cost", action="store_true", help="measure what the watch costs instead")
-    parser.add_argument("--cost_steps", type=int, default=100, help="steps of a way in a round")
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--blocks", type=int, default=150, help="pairs of 10 steps, for --cost")
     options = parser.parse_args()
     if options.cost:
         show_cost(options)
