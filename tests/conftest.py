@@ -1,6 +1,7 @@
 """Threads are bounded before TensorFlow starts them: tests share a machine with others."""
 
 import os
+import pathlib
 
 for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
     os.environ.setdefault(name, "1")
@@ -28,6 +29,16 @@ def reset_keras():
 def doctest_names(doctest_namespace):
     """Names that the examples in docstrings use without importing them."""
     doctest_namespace.update(kgan=kgan, keras=keras, np=np)
+
+
+@pytest.fixture(scope="session")
+def mnist_dir():
+    """Where TensorFlow Datasets has prepared MNIST; skips where nobody has."""
+    shared = pathlib.Path(__file__).parents[2] / "shared" / "data" / "tfds"
+    for folder in (os.environ.get("TFDS_DATA_DIR"), shared):
+        if folder and (pathlib.Path(folder) / "mnist").is_dir():
+            return str(folder)
+    pytest.skip("MNIST is neither in TFDS_DATA_DIR nor in ../shared/data/tfds")
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,4 @@
 import json
-import os
-import pathlib
 
 import keras
 import numpy as np
@@ -73,28 +71,22 @@ def test_error_falls_with_more_to_learn_from():
     assert metric.result() > 0.99
 
 
-def mnist(split, n):
-    here = pathlib.Path(__file__).resolve()
-    folders = [os.environ.get("TFDS_DATA_DIR"), here.parents[3] / "shared" / "data" / "tfds"]
-    folder = next((x for x in folders if x and (pathlib.Path(x) / "mnist").is_dir()), None)
-    if folder is None:
-        pytest.skip("MNIST is not prepared in TFDS_DATA_DIR")
+def mnist(split, n, data_dir):
     dataset = kgan.data.load(
-        "mnist", 1000, split=split, data_dir=str(folder), shuffle=False, drop_remainder=False
+        "mnist", 1000, split=split, data_dir=data_dir, shuffle=False, drop_remainder=False
     )
     return dataset.take(n // 1000)
 
 
 @pytest.mark.slow
-def test_error_of_real_digits_is_that_of_the_paper():
+def test_error_of_real_digits_is_that_of_the_paper(mnist_dir):
     """Radford et al. 2015: 3.1 % for 50,000 training digits in place of samples."""
     metric = kgan.metrics.NearestNeighborError()
-    for digits, labels in mnist("train", 50_000):
+    for digits, labels in mnist("train", 50_000, mnist_dir):
         metric.update_state(fake=digits, labels=labels)
-    for digits, labels in mnist("test", 10_000):
+    for digits, labels in mnist("test", 10_000, mnist_dir):
         metric.update_state(real=digits, labels=labels)
     assert metric.states["fake"].count == 50_000 and metric.states["real"].count == 10_000
-    print(metric.result())
     assert metric.result() == pytest.approx(0.031, abs=0.002)
 
 

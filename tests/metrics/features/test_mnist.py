@@ -1,6 +1,3 @@
-import os
-import pathlib
-
 import keras
 import numpy as np
 import pytest
@@ -9,16 +6,6 @@ import tensorflow as tf
 import kgan
 from kgan.metrics.features import mnist, train_mnist
 from tests.metrics.features.harness import run_features_test
-
-SHARED = pathlib.Path(__file__).parents[3].parent / "shared" / "data" / "tfds"
-
-
-@pytest.fixture
-def data_dir():
-    for folder in (os.environ.get("TFDS_DATA_DIR"), SHARED):
-        if folder and (pathlib.Path(folder) / "mnist").is_dir():
-            return str(folder)
-    pytest.skip(f"MNIST is neither in TFDS_DATA_DIR nor in {SHARED}")
 
 
 @pytest.fixture
@@ -62,12 +49,12 @@ def test_what_is_shipped_computes_what_was_trained(images):
         np.testing.assert_allclose(x, expected[name], rtol=1e-3, atol=1e-4)
 
 
-def test_accuracy_on_the_real_test_digits(data_dir):
-    assert train_mnist.accuracy(mnist.load(mnist.WEIGHTS), data_dir) >= 0.995
+def test_accuracy_on_the_real_test_digits(mnist_dir):
+    assert train_mnist.accuracy(mnist.load(mnist.WEIGHTS), mnist_dir) >= 0.995
 
 
-def test_features_of_real_digits_are_spread_over_all_units(data_dir):
-    dataset = kgan.data.load("mnist", 1000, split="test[:1000]", data_dir=data_dir)
+def test_features_of_real_digits_are_spread_over_all_units(mnist_dir):
+    dataset = kgan.data.load("mnist", 1000, split="test[:1000]", data_dir=mnist_dir)
     digits, labels = next(iter(dataset))
     outputs = kgan.metrics.features.MNIST()(digits)
     features = np.array(outputs["features"])
