@@ -180,7 +180,7 @@ def _signatures(gan):
         tf.debugging.Assert(count >= 1, ["count must be 1 or more. Received:", count])
         if label is not None:
             label = tf.broadcast_to(label, [count, *label.shape[1:]])
-        return image(gan._draw_latents(count, _SeedTensor(seed)), label)
+        return image(gan.draw_latents(count, _SeedTensor(seed)), label)
 
     @tf.function
     def serving_default(latent, label=None):
@@ -440,7 +440,7 @@ def _label_spec(gan):
 
 
 def _example_inputs(gan, n):
-    latents = keras.ops.convert_to_numpy(gan._draw_latents(n, n))
+    latents = keras.ops.convert_to_numpy(gan.draw_latents(n, n))
     return {"latent": latents, **_example_label(gan, n)}
 
 

@@ -79,6 +79,10 @@ class GAN(keras.Model):
     (16, 2)
     """
 
+    # The networks that the constructor takes, and the player that each belongs to. A game with more
+    # extends it, and hands them on to this constructor by name.
+    roles = {"generator": "generator", "discriminator": "discriminator"}
+
     def __init__(
         self,
         generator,
@@ -92,6 +96,7 @@ class GAN(keras.Model):
         seed=None,
         **kwargs,
     ):
+        others = {name: kwargs.pop(name) for name in self.roles if name in kwargs}
         super().__init__(**kwargs)
         if num_classes is not None and condition_dim is not None:
             raise ValueError(
@@ -122,8 +127,10 @@ class GAN(keras.Model):
         # === Players ===
         self.generator = generator
         self.discriminator = discriminator
+        for name, network in others.items():
+            setattr(self, name, network)
         self.image_shape, self.output_shapes = self._build_players()
-        self._pack = _images_per_score(discriminator)
+        self.images_per_score = _images_per_score(discriminator)
         self.averaged_generator = generator
         if average_half_life_images is not None:
             self.averaged_generator = self._copy_generator()
@@ -363,14 +370,23 @@ class GAN(keras.Model):
         return [one for one in self.penalties if isinstance(one, penalties_room.Penalty)]
 
     @property
+    def networks(self):
+        """Dict of the networks that are trained, by the names in `roles`."""
+        return {name: getattr(self, name) for name in self.roles}
+
+    @property
     def generator_variables(self):
         """The variables that the generator's optimizer moves."""
-        return self.generator.trainable_variables
+        return self._variables_of("generator")
 
     @property
     def discriminator_variables(self):
         """The variables that the discriminator's optimizer moves."""
-        return self.discriminator.trainable_variables
+        return self._variables_of("discriminator")
+
+    def _variables_of(self, player):
+        networks = [self.networks[name] for name, role in self.roles.items() if role == player]
+        return [variable for network in networks for variable in network.trainable_variables]
 
     # --- The game -------------------------------------------------------------------------------
 
@@ -504,9 +520,18 @@ class GAN(keras.Model):
     def sample_latents(self, n, training=True):
         """Draws `n` latents for this replica: its share of the global batch's."""
         seeds = self._training_seeds if training else self._evaluation_seeds
-        return replicas.share(lambda total: self._draw_latents(total, seeds), n)
+        return replicas.share(lambda total: self.draw_latents(total, seeds), n)
 
-    def _draw_latents(self, n, seed):
+    def draw_latents(self, n, seed):
+        """Returns `n` latents of this game's distribution, which a game may override.
+
+        Args:
+            n: int or scalar tensor, how many.
+            seed: int or `keras.random.SeedGenerator`.
+
+        Returns:
+            Float tensor `(n, latent_dim)`.
+        """
         shape = (n, self.latent_dim)
         if self.latent_distribution == "normal":
             return keras.random.normal(shape, seed=seed)
@@ -649,7 +674,7 @@ class GAN(keras.Model):
     def _whole_packs(self, images, turns=1):
         """Returns how many images of a batch make whole packs in each of these turns."""
         self._check_batch_size(images.shape[0], turns)
-        n, least = ops.shape(images)[0], turns * self._pack
+        n, least = ops.shape(images)[0], turns * self.images_per_score
         if images.shape[0] is not None:
             return n // least * least
         message = f"A batch needs at least {least} images, discriminator_steps times the pack's."
@@ -658,17 +683,18 @@ class GAN(keras.Model):
             return n // least * least
 
     def _check_batch_size(self, n, turns):
-        if n is not None and n < turns * self._pack:
+        pack = self.images_per_score
+        if n is not None and n < turns * pack:
             raise ValueError(
-                f"discriminator_steps={turns} needs a batch of at least {turns * self._pack} "
-                f"images, {self._pack} for each step; drop_remainder=True leaves out a last batch "
-                f"that is smaller. Received: a batch of {n}"
+                f"discriminator_steps={turns} needs a batch of at least {turns * pack} images, "
+                f"{pack} for each step; drop_remainder=True leaves out a last batch that is "
+                f"smaller. Received: a batch of {n}"
             )
 
     def _synchronize_statistics(self):
         """Gives all replicas the same batch-norm statistics: the mean of what each has seen."""
         context = tf.distribute.get_replica_context()
-        weights = self.generator.non_trainable_weights + self.discriminator.non_trainable_weights
+        weights = [w for one in self.networks.values() for w in one.non_trainable_weights]
         statistics = [v for v in _tensors(weights) if v.dtype.is_floating]
         if context.num_replicas_in_sync == 1 or not statistics:
             return
@@ -800,7 +826,7 @@ class GAN(keras.Model):
         if not (isinstance(n, int) and n >= 1):
             raise ValueError(f"n must be an int of 1 or more. Received: {n!r}")
         seed = random.randint(0, 2**31 - 1) if seed is None else int(seed)
-        latents = ops.convert_to_numpy(self._draw_latents(n, seed))
+        latents = ops.convert_to_numpy(self.draw_latents(n, seed))
         labels = batches.labels_for(n, labels, seed, self.num_classes, self.condition_dim)
         inputs = self._inputs(latents, labels)
         return self.predict(inputs, batch_size=batch_size, verbose=0)
@@ -811,8 +837,7 @@ class GAN(keras.Model):
         """Returns the arguments that make an equal, untrained GAN."""
         return {
             **super().get_config(),
-            "generator": keras.saving.serialize_keras_object(self.generator),
-            "discriminator": keras.saving.serialize_keras_object(self.discriminator),
+            **{k: keras.saving.serialize_keras_object(v) for k, v in self.networks.items()},
             "num_classes": self.num_classes,
             "condition_dim": self.condition_dim,
             "latent_dim": self.latent_dim,
@@ -827,7 +852,7 @@ class GAN(keras.Model):
         """Makes the GAN that `get_config` described."""
         players = {
             name: keras.saving.deserialize_keras_object(config[name], custom_objects)
-            for name in ("generator", "discriminator")
+            for name in cls.roles
         }
         return cls(**{**config, **players})
 

@@ -50,10 +50,10 @@ def realness(gan, images, labels=None, batch_size=128):
     if not (isinstance(batch_size, int) and batch_size >= 1):
         raise ValueError(f"batch_size must be an int of 1 or more. Received: {batch_size!r}")
     batches.check_images(images, gan.image_shape)
-    if gan._pack > 1:
+    if gan.images_per_score > 1:
         raise ValueError(
             "realness is that of one image, and this discriminator judges several together "
-            f"(kgan.layers.Pack). Received: packs of {gan._pack}"
+            f"(kgan.layers.Pack). Received: packs of {gan.images_per_score}"
         )
     labels = _labels(gan, len(images), labels)
     parts = [np.empty(0)]

@@ -36,7 +36,7 @@ def draw_latents(gan, n, seed):
         n: int >= 1.
         seed: int.
     """
-    return ops.convert_to_numpy(gan._draw_latents(n, seed)).astype("float64")
+    return ops.convert_to_numpy(gan.draw_latents(n, seed)).astype("float64")
 
 
 # --- Between two latents ------------------------------------------------------------------------

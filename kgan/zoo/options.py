@@ -52,8 +52,17 @@ def _define_data():
         "vertical_flip. The generator learns to draw what they do.",
         **_AT,
     )
-    flags.DEFINE_bool("conditional", False, "Train a conditional GAN on the data's labels.", **_AT)
-    return "dataset data_dir image_size channels horizontal_flip data_augment conditional".split()
+    flags.DEFINE_bool(
+        "conditional",
+        None,
+        "Train a conditional GAN on the data's labels; else as the paper needs.",
+        **_AT,
+    )
+    flags.DEFINE_integer(
+        "num_classes", None, "Classes of the labels, if not the data's own number.", **_POSITIVE
+    )
+    names = "dataset data_dir image_size channels horizontal_flip data_augment".split()
+    return [*names, "conditional", "num_classes"]
 
 
 def _define_training():
@@ -63,8 +72,15 @@ def _define_training():
     flags.DEFINE_float("generator_learning_rate", None, "Else the recipe's.", **_AT)
     flags.DEFINE_float("discriminator_learning_rate", None, "Else the recipe's.", **_AT)
     flags.DEFINE_integer("seed", 0, "Of weights, latents and the order of the data.", **_AT)
+    flags.DEFINE_multi_string(
+        "set",
+        None,
+        "Replaces any setting of the recipe, such as --set=latent_dim=64 or "
+        "--set=generator_width=32; may be given several times. --dry_run shows them all.",
+        **_AT,
+    )
     rates = ["generator_learning_rate", "discriminator_learning_rate"]
-    return ["batch_size", "epochs", "steps", *rates, "seed"]
+    return ["batch_size", "epochs", "steps", *rates, "seed", "set"]
 
 
 def _define_game():

@@ -1,6 +1,9 @@
 """What a zoo module is made of: its paper, its recipes, and the task that they are put to."""
 
+import ast
 import dataclasses
+
+from kgan.registry import suggest
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,11 +26,36 @@ class Paper:
         return f"{self.authors} {self.year}, {self.title}, {self.url}"
 
 
+@dataclasses.dataclass(frozen=True)
+class Published:
+    """A number of the paper's, for what a run's `metrics.json` calls by the same name.
+
+    Args:
+        value: float, in the unit of the metric.
+        where: str, the table or section, and under which protocol.
+        spread: float or None, its "±". Defaults to None.
+        best: `"highest"` or `"lowest"`. Defaults to `"highest"`.
+    """
+
+    value: float
+    where: str
+    spread: float | None = None
+    best: str = "highest"
+
+    def __str__(self):
+        spread = "" if self.spread is None else f" ± {self.spread:g}"
+        return f"{self.value:g}{spread} ({self.where})"
+
+    def shortfall(self, measured):
+        """Returns by how much a number misses this one; 0 or less if it does not."""
+        return self.value - measured if self.best == "highest" else measured - self.value
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """A paper's hyperparameters for one data set: plain numbers, which the flags can replace.
+    """A paper's hyperparameters for one data set: plain numbers and names.
 
-    A zoo module whose paper has more of them subclasses this.
+    Flags can replace each of them. A zoo module whose paper has more subclasses this.
 
     Args:
         epochs: int >= 1, passes over the data.
@@ -37,6 +65,16 @@ class Recipe:
         discriminator_steps: int >= 1, discriminator updates a generator update. Defaults to 1.
         image_size: str or None, "HEIGHTxWIDTH" or one number, in pixels. Defaults to the data's
             own.
+        loss: str, a name of `kgan.losses`. Defaults to "non_saturating".
+        auxiliary_losses: tuple of str, names of auxiliary losses. Defaults to none.
+        penalties: tuple of str, names of `kgan.penalties`. Defaults to none.
+        dynamics: tuple of str, names of `kgan.dynamics`. Defaults to none.
+        updates: "simultaneous" or "alternating". Defaults to "simultaneous".
+        beta_1: float in [0, 1), of Adam. Defaults to 0.9, as Adam's paper.
+        beta_2: float in [0, 1), of Adam. Defaults to 0.999.
+        cosine_decay: bool, of both learning rates, to 0 at the end. Defaults to False.
+        latent_dim: int >= 1. Defaults to 100.
+        latent_distribution: "normal" or "uniform". Defaults to "normal".
     """
 
     epochs: int
@@ -45,6 +83,78 @@ class Recipe:
     discriminator_learning_rate: float
     discriminator_steps: int = 1
     image_size: str | None = None
+    loss: str = "non_saturating"
+    auxiliary_losses: tuple = ()
+    penalties: tuple = ()
+    dynamics: tuple = ()
+    updates: str = "simultaneous"
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    cosine_decay: bool = False
+    latent_dim: int = 100
+    latent_distribution: str = "normal"
+
+    def but(self, **changes):
+        """Returns this recipe with some settings replaced."""
+        return dataclasses.replace(self, **changes)
+
+    def but_as_given(self, settings):
+        """Returns this recipe with settings replaced as a command line gives them.
+
+        Args:
+            settings: list of str, each "NAME=VALUE".
+
+        Raises:
+            ValueError: if a name is none of this recipe's, or a value is not of its kind.
+        """
+        return self.but(**dict(self._read(setting) for setting in settings))
+
+    def _read(self, setting):
+        name, equals, text = setting.partition("=")
+        fields = {field.name: field for field in dataclasses.fields(self)}
+        if not equals or name not in fields:
+            raise ValueError(f"Expected NAME=VALUE. {suggest(name, fields)} Received: {setting!r}")
+        kind = fields[name].type
+        if kind is str:
+            return name, text
+        try:
+            value = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            value = text
+        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if not isinstance(value, kind) and isinstance(text, kind):
+            value = text  # such as an image size, which looks like a number
+        if not isinstance(value, kind):
+            words = getattr(kind, "__name__", str(kind))
+            raise ValueError(f"{name} must be of type {words}. Received: {setting!r}")
+        return name, value
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ConvolutionalRecipe(Recipe):
+    """A recipe for DCGAN's networks, as `kgan.zoo.networks.convolutional` makes them.
+
+    Args:
+        generator_width: int >= 1, channels before the image, doubled inwards. Defaults to 64.
+        discriminator_width: int >= 1, channels after the image, doubled inwards. Defaults to 64.
+        kernel_size: int >= 1. Defaults to 5.
+        batch_norm: bool, in the discriminator; the generator always has it. Defaults to True.
+        discriminator_stages: int or None, how often the discriminator halves the image. Defaults
+            to as often as the generator doubles it.
+        pack: int >= 1, how many images the discriminator judges together. Defaults to 1.
+        generator_initializer: str or None. Defaults to N(0, 0.02), as DCGAN's section 4.
+        discriminator_initializer: str or None. Defaults to N(0, 0.02).
+    """
+
+    generator_width: int = 64
+    discriminator_width: int = 64
+    kernel_size: int = 5
+    batch_norm: bool = True
+    discriminator_stages: int | None = None
+    pack: int = 1
+    generator_initializer: str | None = None
+    discriminator_initializer: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,7 +1,10 @@
 """The training program that all zoo modules share.
 
 A zoo module calls `main(sys.modules[__name__])` and holds what makes it that GAN: `PAPER`,
-`RECIPES` by data set with a `"default"`, and `build(recipe, task, **compile_options)`.
+`RECIPES` by data set with a `"default"`, and `build(recipe, task, **compile_options)`. It may say
+`CONDITIONAL`, `"never"` or `"always"` where the default, `"optional"`, is wrong; `PUBLISHED`, the
+paper's numbers by data set and result; and `prepare(source, recipe)`, what its GAN sees of the
+data.
 """
 
 import dataclasses
@@ -21,7 +24,7 @@ from kgan.metrics.evaluation import parse_metrics
 from kgan.metrics.splits import datasets_for
 from kgan.quiet import quiet_start
 from kgan.zoo import options
-from kgan.zoo.recipe import Recipe, Task
+from kgan.zoo.recipe import Task
 from kgan.zoo.run import RunFolder, check_same, machine, versions
 
 # What a user can mend: shown as one line, without a traceback.
@@ -32,6 +35,15 @@ USER_ERRORS = (
     kgan.callbacks.NonFiniteLossError,
 )
 INTERRUPTED = 130
+# Flags that replace the recipe's setting of the same name.
+RECIPE_FLAGS = (
+    "epochs",
+    "batch_size",
+    "generator_learning_rate",
+    "discriminator_learning_rate",
+    "discriminator_steps",
+    "image_size",
+)
 # Flags of which there may be several: the argument of `GAN.compile`, and what reads a value.
 COMPONENTS = {
     "auxiliary_loss": ("auxiliary_losses", kgan.losses.get_auxiliary),
@@ -115,12 +127,13 @@ class Training:
         self.folder = folder
         self.recipe = _resolve_recipe(module, flags)
         self._set_up_machine()
-        self.source = kgan.data.ImageSource.find(
+        self.source = prepared(module, self.recipe, kgan.data.ImageSource.find)(
             flags["dataset"],
             image_size=self.recipe.image_size,
             channels=flags["channels"],
             data_dir=flags["data_dir"],
         )
+        self.num_classes = self._num_classes()
         _read(
             "data_augment",
             lambda names: augmentation.parse(names, self.source.image_shape),
@@ -181,11 +194,34 @@ class Training:
         precision = self.flags["mixed_precision"]
         keras.config.set_dtype_policy("float32" if precision == "none" else f"mixed_{precision}")
 
+    def _num_classes(self):
+        """Returns the classes of a conditional game, or None."""
+        mode = getattr(self.module, "CONDITIONAL", "optional")
+        asked, given = self.flags["conditional"], self.flags["num_classes"]
+        name = _name(self.module)
+        if mode == "never" and (asked or given):
+            raise ValueError(f"{name} has no conditional form. Received: --conditional")
+        if mode == "always" and asked is False:
+            raise ValueError(f"{name} needs the data's labels. Received: --noconditional")
+        if not (asked or given or mode == "always"):
+            return None
+        found = self.source.num_classes
+        if given is None and found is None:
+            raise ValueError(
+                "A conditional GAN needs a data set with two classes or more. "
+                f"Received: --dataset={self.flags['dataset']}, which has none"
+            )
+        if given is not None and found is not None and given < found:
+            raise ValueError(
+                f"--num_classes must be at least the data's {found}. Received: {given}"
+            )
+        return given or found
+
     def _find(self, split, cache="auto"):
         """Returns the images of a split, all of the shape that is learned."""
         if split == "train":
             return self.source
-        return kgan.data.ImageSource.find(
+        return prepared(self.module, self.recipe, kgan.data.ImageSource.find)(
             self.flags["dataset"],
             split=split,
             image_size=self.source.image_shape[:2],
@@ -218,13 +254,7 @@ class Training:
         return tf.distribute.get_strategy()
 
     def _build(self):
-        num_classes = self.source.num_classes if self.flags["conditional"] else None
-        if self.flags["conditional"] and num_classes is None:
-            raise ValueError(
-                "--conditional needs a data set with two classes or more. "
-                f"Received: --dataset={self.flags['dataset']}, which has none"
-            )
-        task = Task(self.source.image_shape, num_classes, self.steps)
+        task = Task(self.source.image_shape, self.num_classes, self.steps)
         jit_compile = {"auto": "auto", "true": True, "false": False}[self.flags["jit_compile"]]
         gan = self.module.build(self.recipe, task, jit_compile=jit_compile)
         if self.game:
@@ -421,6 +451,17 @@ def _name(module):
 def _resolve_recipe(module, flags):
     """Returns the data set's recipe with what the flags replace."""
     recipe = module.RECIPES.get(flags["dataset"], module.RECIPES["default"])
-    names = [field.name for field in dataclasses.fields(Recipe)]
-    given = {name: flags[name] for name in names if flags.get(name) is not None}
-    return dataclasses.replace(recipe, **given)
+    given = {name: flags[name] for name in RECIPE_FLAGS if flags[name] is not None}
+    return _read("set", recipe.but_as_given, flags["set"] or []).but(**given)
+
+
+def prepared(module, recipe, find):
+    """Returns a function that finds images as `find` does, and shows what this GAN sees of them.
+
+    Args:
+        module: the zoo module.
+        recipe: `Recipe`.
+        find: function to a `kgan.data.ImageSource`.
+    """
+    prepare = getattr(module, "prepare", None)
+    return find if prepare is None else lambda *a, **k: prepare(find(*a, **k), recipe)

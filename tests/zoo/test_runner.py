@@ -366,7 +366,7 @@ def test_conditional_needs_classes(tmp_path, dry_run):
     (tmp_path / "images").mkdir()
     for i in range(300):
         Image.new("L", (8, 8), i % 256).save(tmp_path / "images" / f"{i}.png")
-    with pytest.raises(ValueError, match="--conditional needs.*Received: --dataset"):
+    with pytest.raises(ValueError, match="conditional GAN needs.*Received: --dataset"):
         train(tmp_path / "run", f"--dataset={tmp_path / 'images'}", "--conditional", *dry_run)
 
 

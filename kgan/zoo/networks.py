@@ -1,0 +1,102 @@
+"""From a recipe to a compiled GAN: what several zoo modules build alike."""
+
+import keras
+
+import kgan
+
+
+def convolutional(recipe, task, head=None):
+    """Returns DCGAN's generator and discriminator, as wide as the recipe says.
+
+    Args:
+        recipe: `ConvolutionalRecipe`.
+        task: `Task`.
+        head: Keras layer that ends the discriminator, or None. Defaults to None, one score.
+    """
+    shared = {
+        "image_shape": task.image_shape,
+        "num_classes": task.num_classes,
+        "kernel_size": recipe.kernel_size,
+    }
+    generator = kgan.backbones.DCGANGenerator(
+        latent_dim=recipe.latent_dim,
+        width=recipe.generator_width,
+        kernel_initializer=recipe.generator_initializer,
+        **shared,
+    )
+    discriminator = kgan.backbones.DCGANDiscriminator(
+        width=recipe.discriminator_width,
+        num_stages=recipe.discriminator_stages,
+        kernel_initializer=recipe.discriminator_initializer,
+        batch_norm=recipe.batch_norm,
+        pack=recipe.pack,
+        head=head,
+        **shared,
+    )
+    return generator, discriminator
+
+
+def convolutional_gan(recipe, task, **compile_options):
+    """Returns the compiled GAN of DCGAN's networks: all that a paper of a loss has to build."""
+    return compiled(kgan.GAN, convolutional(recipe, task), recipe, task, **compile_options)
+
+
+def compiled(game, networks, recipe, task, optimizer=None, **options):
+    """Returns a game of these networks, compiled as the recipe says.
+
+    Args:
+        game: `kgan.GAN` or a game of `kgan.games`.
+        networks: tuple of Keras models, in the order of the game's constructor; or a dict.
+        recipe: `Recipe`.
+        task: `Task`.
+        optimizer: function of recipe, learning rate and the number of its steps to a Keras
+            optimizer. Defaults to `adam`.
+        **options: arguments of `compile`; `game_options`, a dict of the game's constructor's.
+    """
+    optimizer = optimizer or adam
+    steps = {"generator": task.steps, "discriminator": task.steps * recipe.discriminator_steps}
+    if not isinstance(networks, dict):
+        networks = dict(zip(("generator", "discriminator"), networks, strict=True))
+    gan = game(
+        **networks,
+        num_classes=task.num_classes,
+        latent_distribution=recipe.latent_distribution,
+        **options.pop("game_options", {}),
+    )
+    gan.compile(
+        **{
+            **{
+                f"{player}_optimizer": optimizer(
+                    recipe, getattr(recipe, f"{player}_learning_rate"), steps[player]
+                )
+                for player in steps
+            },
+            "loss": recipe.loss,
+            "auxiliary_losses": recipe.auxiliary_losses,
+            "penalties": recipe.penalties,
+            "dynamics": recipe.dynamics,
+            "updates": recipe.updates,
+            "discriminator_steps": recipe.discriminator_steps,
+            **options,
+        }
+    )
+    return gan
+
+
+def adam(recipe, learning_rate, steps):
+    """Returns Adam, as the recipe says."""
+    return keras.optimizers.Adam(
+        schedule(recipe, learning_rate, steps), beta_1=recipe.beta_1, beta_2=recipe.beta_2
+    )
+
+
+def rms_prop(recipe, learning_rate, steps):
+    """Returns RMSprop, as the recipe says."""
+    return keras.optimizers.RMSprop(schedule(recipe, learning_rate, steps))
+
+
+def schedule(recipe, learning_rate, steps):
+    """Returns the learning rate, or its decay to 0 over that many steps of its optimizer."""
+    if recipe.cosine_decay:
+        return keras.optimizers.schedules.CosineDecay(learning_rate, steps)
+    return learning_rate
