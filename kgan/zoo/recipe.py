@@ -125,7 +125,7 @@ class Recipe:
             value = float(value)
         if not isinstance(value, kind) and isinstance(text, kind):
             value = text  # such as an image size, which looks like a number
-        if not isinstance(value, kind):
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             words = getattr(kind, "__name__", str(kind))
             raise ValueError(f"{name} must be of type {words}. Received: {setting!r}")
         return name, value

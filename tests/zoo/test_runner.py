@@ -297,6 +297,45 @@ def test_conditional(tmp_path):
     assert kgan.load_gan(tmp_path / "run").num_classes == 10
 
 
+def test_a_paper_that_needs_labels_or_has_none(tmp_path, monkeypatch):
+    monkeypatch.setattr(tiny, "CONDITIONAL", "always", raising=False)
+    train(tmp_path / "run", "--steps=1", "--noexport")
+    assert kgan.load_gan(tmp_path / "run").num_classes == 10
+    with pytest.raises(ValueError, match="tiny needs the data's labels. Received: --nocond"):
+        train(tmp_path / "other", "--noconditional")
+    monkeypatch.setattr(tiny, "CONDITIONAL", "never")
+    with pytest.raises(ValueError, match="tiny has no conditional form. Received: --conditional"):
+        train(tmp_path / "other", "--conditional")
+
+
+def test_more_classes_than_the_data_has(tmp_path):
+    train(tmp_path / "run", "--steps=1", "--num_classes=12", "--noexport")
+    assert kgan.load_gan(tmp_path / "run").num_classes == 12
+    with pytest.raises(ValueError, match="at least the data's 10. Received: 9"):
+        train(tmp_path / "other", "--num_classes=9")
+
+
+def test_any_setting_of_the_recipe_can_be_replaced(tmp_path):
+    settings = ["--set=batch_size=100", "--set=latent_dim=7"]
+    train(tmp_path / "run", "--steps=1", *settings, "--noexport")
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["recipe"]["batch_size"] == 100 and config["recipe"]["latent_dim"] == 7
+    assert "--set=batch_size=100 --set=latent_dim=7" in config["command"]
+    train(tmp_path / "run", "--resume", *settings, "--noexport")
+    with pytest.raises(ValueError, match="--set: .*Did you mean 'latent_dim'"):
+        train(tmp_path / "other", "--set=latent=7")
+
+
+def test_a_module_may_change_what_its_gan_sees(tmp_path, monkeypatch):
+    def prepare(source, recipe):
+        assert recipe.batch_size == 256
+        return type(source).find("digits", image_size=4)
+
+    monkeypatch.setattr(tiny, "prepare", prepare, raising=False)
+    train(tmp_path / "run", "--steps=1", "--noexport", "--metrics=fd", "--features=pixels")
+    assert kgan.load_gan(tmp_path / "run").image_shape == (4, 4, 1)
+
+
 def test_mixed_precision(tmp_path):
     train(tmp_path / "run", "--steps=1", "--mixed_precision=bfloat16", "--noexport")
     gan = kgan.load_gan(tmp_path / "run")

@@ -1,0 +1,52 @@
+import pytest
+
+from kgan.zoo.recipe import ConvolutionalRecipe, Published
+
+RECIPE = ConvolutionalRecipe(
+    epochs=1, batch_size=8, generator_learning_rate=1e-3, discriminator_learning_rate=1e-3
+)
+
+
+def test_settings_are_read_as_their_fields_say():
+    settings = [
+        "latent_dim=64",
+        "beta_1=0",
+        "batch_norm=False",
+        "image_size=16",
+        "loss=least_squares:a=-1,b=1,c=0",
+        "penalties=('r1:1', 'r2:1')",
+        "discriminator_stages=None",
+    ]
+    recipe = RECIPE.but_as_given(settings)
+    assert recipe.latent_dim == 64
+    assert recipe.beta_1 == 0.0 and isinstance(recipe.beta_1, float)
+    assert recipe.batch_norm is False
+    assert recipe.image_size == "16"
+    assert recipe.loss == "least_squares:a=-1,b=1,c=0"
+    assert recipe.penalties == ("r1:1", "r2:1")
+    assert recipe.discriminator_stages is None
+    assert RECIPE.latent_dim == 100
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("latent_dims=64", "NAME=VALUE. Did you mean 'latent_dim'.*Received: 'latent_dims=64'"),
+        ("latent_dim", "NAME=VALUE.*Received: 'latent_dim'"),
+        ("latent_dim=wide", "latent_dim must be of type int. Received: 'latent_dim=wide'"),
+        ("latent_dim=True", "latent_dim must be of type int"),
+        ("beta_1=True", "beta_1 must be of type float"),
+        ("penalties=r1:1", "penalties must be of type tuple"),
+    ],
+)
+def test_a_setting_that_is_none_is_refused(setting, message):
+    with pytest.raises(ValueError, match=message):
+        RECIPE.but_as_given([setting])
+
+
+def test_a_published_number_knows_what_missing_it_means():
+    likelihood = Published(225, "table 1", 2)
+    assert str(likelihood) == "225 ± 2 (table 1)"
+    assert likelihood.shortfall(220) == 5 and likelihood.shortfall(230) < 0
+    error = Published(0.05, "section 7.2", best="lowest")
+    assert error.shortfall(0.07) == pytest.approx(0.02) and error.shortfall(0.01) < 0
