@@ -4,6 +4,20 @@ import keras
 
 import kgan
 
+# Networks and schedule that learn MNIST in minutes on one core, as the trials for `kgan.zoo.dcgan`
+# found: narrow, and a discriminator that looks at the whole image (down to 4x4).
+NARROW = {
+    "batch_size": 64,
+    "latent_distribution": "normal",
+    "generator_width": 64,
+    "discriminator_width": 32,
+    "kernel_size": 4,
+    "discriminator_stages": 3,
+    "generator_initializer": "glorot_uniform",
+    "discriminator_initializer": "he_normal",
+    "cosine_decay": True,
+}
+
 
 def convolutional(recipe, task, head=None):
     """Returns DCGAN's generator and discriminator, as wide as the recipe says.
@@ -93,6 +107,18 @@ def adam(recipe, learning_rate, steps):
 def rms_prop(recipe, learning_rate, steps):
     """Returns RMSprop, as the recipe says."""
     return keras.optimizers.RMSprop(schedule(recipe, learning_rate, steps))
+
+
+def momentum_sgd(recipe, learning_rate, steps):
+    """Returns gradient descent with growing momentum and a falling rate, as the recipe says."""
+    # By the thousand: a single step's factor is so near to 1 that float32 rounds it off.
+    decay = keras.optimizers.schedules.ExponentialDecay(
+        learning_rate, decay_steps=1000, decay_rate=recipe.learning_rate_decay**-1000
+    )
+    growth = kgan.optimizers.growth(
+        recipe.momentum, recipe.final_momentum, recipe.momentum_growth_steps
+    )
+    return kgan.optimizers.ScheduledSGD(decay, momentum=growth)
 
 
 def schedule(recipe, learning_rate, steps):
