@@ -908,6 +908,28 @@ class GAN(keras.Model):
 
         return export_gan(self, path, format=format, **kwargs)
 
+    def save_to_preset(self, folder):
+        """Writes what draws samples, without optimizer state; see `kgan.presets.save`.
+
+        Args:
+            folder: str or path, for `config.json`, `metadata.json` and `model.weights.h5`.
+        """
+        from kgan import presets
+
+        presets.save(self, folder)
+
+    @classmethod
+    def from_preset(cls, preset):
+        """Returns a trained GAN; see `kgan.presets.load`.
+
+        Args:
+            preset: str or path: `"zoo/NAME"`, `"hf://USER/REPO"`, or a folder that
+                `save_to_preset` has written.
+        """
+        from kgan import presets
+
+        return presets.load(preset, cls)
+
 
 def _input_width(generator):
     """Returns the width of the latents that this generator takes."""
