@@ -1,3 +1,5 @@
 """GAN subclasses that change the game itself; a paper that only changes the loss needs none."""
 
-__all__ = []
+from kgan.games.acgan import ACGAN
+
+__all__ = ["ACGAN"]

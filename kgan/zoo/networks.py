@@ -19,23 +19,22 @@ NARROW = {
 }
 
 
-def convolutional(recipe, task, head=None):
+def convolutional(recipe, task, head=None, judges_labels=True):
     """Returns DCGAN's generator and discriminator, as wide as the recipe says.
 
     Args:
         recipe: `ConvolutionalRecipe`.
         task: `Task`.
         head: Keras layer that ends the discriminator, or None. Defaults to None, one score.
+        judges_labels: bool, whether a conditional game shows the discriminator labels too.
+            Defaults to True.
     """
-    shared = {
-        "image_shape": task.image_shape,
-        "num_classes": task.num_classes,
-        "kernel_size": recipe.kernel_size,
-    }
+    shared = {"image_shape": task.image_shape, "kernel_size": recipe.kernel_size}
     generator = kgan.backbones.DCGANGenerator(
         latent_dim=recipe.latent_dim,
         width=recipe.generator_width,
         kernel_initializer=recipe.generator_initializer,
+        num_classes=task.num_classes,
         **shared,
     )
     discriminator = kgan.backbones.DCGANDiscriminator(
@@ -45,6 +44,7 @@ def convolutional(recipe, task, head=None):
         batch_norm=recipe.batch_norm,
         pack=recipe.pack,
         head=head,
+        num_classes=task.num_classes if judges_labels else None,
         **shared,
     )
     return generator, discriminator
