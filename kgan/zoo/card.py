@@ -77,11 +77,49 @@ def write_card(run, folder):
     return card
 
 
+def title_of(config):
+    """Returns what a run is called: its module, its data, and what it has of its own.
+
+    Args:
+        config: dict, a run's `config.json`.
+    """
+    flags = config["flags"]
+    own = ["conditional"] if flags["conditional"] else []
+    name = pathlib.PurePath(flags["dataset"]).name
+    return ", ".join([f"{config['module']} on {name}", *own, *(flags.get("set") or [])])
+
+
+def published_for(config):
+    """Returns the paper's numbers for a run's data, `Published` by result name.
+
+    Args:
+        config: dict, a run's `config.json`.
+    """
+    module = importlib.import_module(f"kgan.zoo.{config['module']}")
+    return getattr(module, "PUBLISHED", {}).get(config["flags"]["dataset"], {})
+
+
+def against_paper(name, value, published):
+    """Returns a result in words, beside the paper's number if there is one.
+
+    Args:
+        name: str, the result's name.
+        value: float or int.
+        published: dict of `Published` by result name.
+    """
+    if name not in published:
+        return str(_number(value))
+    shortfall = published[name].shortfall(value)
+    verdict = f"missed by {_number(float(shortfall))}" if shortfall > 0 else "reached"
+    return f"{_number(value)}; published: {published[name]}: {verdict}"
+
+
 def _fill(config, last, quality):
     module = importlib.import_module(f"kgan.zoo.{config['module']}")
     machine = config["machine"]
+    rows = _quality(quality, published_for(config))
     return TEMPLATE.format(
-        title=f"{config['module']} on {config['flags']['dataset']}",
+        title=title_of(config),
         what=module.__doc__.splitlines()[0],
         paper=module.PAPER,
         samples="samples.png",
@@ -94,7 +132,7 @@ def _fill(config, last, quality):
         minutes=last["seconds"] / 60,
         machine=", ".join([machine["processor"], f"{machine['cores']} cores", *machine["gpus"]]),
         versions=", ".join(f"{k} {v}" for k, v in config["versions"].items() if v),
-        quality="".join(f"| {_words(k)} | {v} |\n" for k, v in _quality(quality).items()),
+        quality="".join(f"| {_words(k)} | {v} |\n" for k, v in rows.items()),
         recipe=_table(config["recipe"]),
         last=", ".join(
             f"{_words(k)} {_number(v)}"
@@ -104,11 +142,15 @@ def _fill(config, last, quality):
     )
 
 
-def _quality(numbers):
+def _quality(numbers, published):
     """Returns the rows of a metrics.json: its numbers, and in words how they came about."""
     numbers = dict(numbers)
     setting = numbers.pop("evaluation", None)
-    rows = {name: _number(value) for name, value in numbers.items() if value is not None}
+    rows = {
+        name: against_paper(name, value, published)
+        for name, value in numbers.items()
+        if value is not None
+    }
     if setting:
         rows["measured with"] = _measured_with(setting)
     return rows

@@ -7,6 +7,7 @@ import pytest
 
 from kgan.zoo import dcgan, runner
 from kgan.zoo.card import write_card
+from kgan.zoo.recipe import Published
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +49,15 @@ def test_an_evaluation_is_shown_with_how_it_came_about(run, tmp_path):
     )
     assert "(10,000) and train (60,000); features mnist and pixels |\n" in card
     assert "recall" not in card and "mnist-0123" not in card
+
+
+def test_a_result_stands_beside_the_papers(run, tmp_path, monkeypatch):
+    published = {"precision": Published(0.9, "table 1"), "recall": Published(0.2, "table 1", 0.1)}
+    monkeypatch.setattr(dcgan, "PUBLISHED", {"digits": published}, raising=False)
+    (run / "metrics.json").write_text(json.dumps({"precision": 0.75, "recall": 0.25}))
+    card = write_card(run, tmp_path / "card").read_text()
+    assert "| precision | 0.75; published: 0.9 (table 1): missed by 0.15 |" in card
+    assert "| recall | 0.25; published: 0.2 ± 0.1 (table 1): reached |" in card
 
 
 def test_the_numbers_of_the_program_are_shown(run, tmp_path):
