@@ -1,4 +1,4 @@
-"""A run, or the `.keras` file of one, -> the GAN in it."""
+"""What a user calls a trained GAN: a run, the `.keras` file of one, or a preset -> the GAN."""
 
 import json
 import pathlib
@@ -7,6 +7,7 @@ import zlib
 
 import keras
 
+from kgan import presets
 from kgan.gan import GAN
 
 MODEL_FILE = "model.keras"
@@ -18,25 +19,24 @@ def load_gan(path):
     """Returns the GAN that a training left.
 
     Args:
-        path: str or path: a run's folder, which holds `model.keras`, or a `.keras` file.
+        path: str or path: a run's folder, which holds `model.keras`; a `.keras` file; or a preset,
+            as `kgan.GAN.from_preset` takes it: its folder, `zoo/NAME` or `hf://USER/REPO`.
 
     Returns:
         `kgan.GAN`, compiled if it was when it was saved.
 
     Raises:
         FileNotFoundError: if there is nothing at the path, or a folder without `model.keras`.
+        ImportError: if a preset must be fetched, and `huggingface_hub` is missing.
         ValueError: if the file is damaged, or holds another model than a GAN.
 
     Example:
     >>> gan = kgan.loading.load_gan("runs/dcgan_mnist")
     >>> images = gan.generate(64, seed=1)
     """
-    path = pathlib.Path(path)
-    if not path.exists():
-        raise FileNotFoundError(
-            f"Expected a run's folder (with {MODEL_FILE}) or a .keras file, and there is nothing. "
-            f"Received: {path}"
-        )
+    path = find(path)
+    if path.is_dir() and presets.is_preset(path):
+        return presets.load(path)
     if path.is_dir():
         path = _model_file(path)
     damaged = f"Expected a file that GAN.save has written, whole and unharmed. Received: {path}"
@@ -53,6 +53,58 @@ def load_gan(path):
     return model
 
 
+def find(path):
+    """Returns where a trained GAN lies on this machine, as a path.
+
+    Args:
+        path: str or path, as `load_gan` takes it.
+
+    Raises:
+        FileNotFoundError: if there is nothing.
+        ImportError: if a preset must be fetched, and `huggingface_hub` is missing.
+
+    Example:
+    >>> kgan.loading.find("runs/dcgan_mnist").name
+    'dcgan_mnist'
+    """
+    local = pathlib.Path(path)
+    if local.exists():
+        return local
+    if presets.is_on_hub(path) or local.parts[:1] == ("zoo",):
+        return presets.find(path)
+    raise FileNotFoundError(
+        f"Expected a run's folder (with {MODEL_FILE}) or a .keras file, or a preset (zoo/NAME or "
+        f"{presets.HUB}USER/REPO), and there is nothing. Received: {path}"
+    )
+
+
+def training_config(folder):
+    """Returns what the training of a run or a preset was told, as far as its folder says.
+
+    Args:
+        folder: `pathlib.Path`: a run has its `config.json`, and a card `recipe.json` beside the
+            preset.
+
+    Returns:
+        dict, empty if nobody has written it down.
+
+    Raises:
+        ValueError: if the file holds something else than a JSON object.
+    """
+    path = folder / ("recipe.json" if presets.is_preset(folder) else "config.json")
+    if not path.exists():
+        return {}
+    try:
+        values = json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{path} must hold JSON. Received: {error}") from None
+    if not isinstance(values, dict):
+        raise ValueError(
+            f"{path} must hold a JSON object. Received: a {type(values).__name__}: {values!r:.100}"
+        )
+    return values
+
+
 def _model_file(folder):
     """Returns the path of the model in a run's folder."""
     if (folder / MODEL_FILE).exists():
@@ -62,8 +114,8 @@ def _model_file(folder):
     )
     shown = names if len(names) <= MOST_NAMES else [*names[:MOST_NAMES], "…"]
     message = (
-        f"Expected {MODEL_FILE} in the run's folder. Received: {folder} holds "
-        f"{', '.join(shown) or 'nothing'}"
+        f"Expected {MODEL_FILE} in the run's folder, or a preset ({', '.join(presets.FILES)}). "
+        f"Received: {folder} holds {', '.join(shown) or 'nothing'}"
     )
     if "checkpoints/" in names:
         message += (
