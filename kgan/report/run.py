@@ -8,7 +8,7 @@ import pathlib
 from kgan.callbacks import read_metrics
 from kgan.data import ImageSource
 from kgan.grid import CHANNELS
-from kgan.loading import MODEL_FILE, load_gan
+from kgan.loading import MODEL_FILE, find, load_gan, training_config
 
 
 class Run:
@@ -18,12 +18,13 @@ class Run:
     and one that was not evaluated no `metrics.json`.
 
     Args:
-        path: str or path, a run's folder or a `.keras` file.
+        path: str or path, a run's folder, a `.keras` file or a preset.
 
     Attributes:
         name: str, what people call the run: the name of its folder, or of another file.
         gan: `kgan.GAN`.
-        config: dict, `config.json`; empty if there is none.
+        config: dict, what the training was told, from `config.json`, or from `recipe.json` beside
+            a preset; empty if there is none.
         rows: list of dicts, `metrics.jsonl`; empty if there is none.
         results: dict of `Result` by name, `metrics.json`; empty if there is none.
 
@@ -39,11 +40,15 @@ class Run:
 
     def __init__(self, path):
         self.path = pathlib.Path(path)
-        self.gan = load_gan(self.path)
-        folder = self.path if self.path.is_dir() else self.path.parent
-        is_run = self.path.is_dir() or self.path.name == MODEL_FILE
-        self.name = folder.resolve().name if is_run else self.path.stem
-        self.config = _read_object(folder / "config.json")
+        where = find(path)
+        self.gan = load_gan(where)
+        folder = where if where.is_dir() else where.parent
+        if where.is_dir() or where.name == MODEL_FILE:
+            # What is fetched lies in a folder of another name.
+            self.name = (self.path if where.is_dir() else folder).resolve().name
+        else:
+            self.name = where.stem
+        self.config = training_config(folder)
         self.rows = read_metrics(folder / "metrics.jsonl")
         self.results = _read_results(folder / "metrics.json")
 
