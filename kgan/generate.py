@@ -2,6 +2,7 @@ r"""Draws samples of a trained GAN as one picture.
 
 python -m kgan.generate runs/dcgan_mnist --n 64 --seed 1 --out grid.png
 python -m kgan.generate runs/cgan_mnist --n 10 --label 3
+python -m kgan.generate zoo/dcgan_mnist
 """
 
 import functools
@@ -35,7 +36,7 @@ def main(argv):
     """Draws samples of the GAN of a run, and prints where the picture is.
 
     Args:
-        argv: list of str, the program's name and the run's folder or `.keras` file.
+        argv: list of str, the program's name and the run's folder, `.keras` file or preset.
 
     Returns:
         Exit code: 0, or 2 after a line that says what is wrong.
@@ -47,7 +48,7 @@ def main(argv):
         gan = load_gan(argv[1])
         images = gan.generate(FLAGS.n, _labels(gan, FLAGS.label), seed=FLAGS.seed)
         save_png(FLAGS.out, images, columns=FLAGS.columns)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         print(f"kgan.generate: {error}", file=sys.stderr)
         return 2
     print(FLAGS.out)
