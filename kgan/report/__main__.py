@@ -34,7 +34,7 @@ def main(argv):
     """Writes the page, and prints where it is.
 
     Args:
-        argv: list of str, the program's name and runs' folders or `.keras` files.
+        argv: list of str, the program's name and runs' folders, `.keras` files or presets.
 
     Returns:
         Exit code: 0, 2 after a line that says what is wrong, or 130 after Ctrl-C.
@@ -44,7 +44,7 @@ def main(argv):
         return 2
     try:
         page = write_report(argv[1:], FLAGS.out, FLAGS.n, FLAGS.seed, FLAGS.dataset, FLAGS.data_dir)
-    except (ValueError, OSError, tf.errors.OpError) as error:
+    except (ValueError, OSError, ImportError, tf.errors.OpError) as error:
         print(f"kgan.report: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
