@@ -66,7 +66,7 @@ def main(argv):
     """Lists the images of a folder by realness, and says on standard error what that means.
 
     Args:
-        argv: list of str, the program's name, the run, and the folder of images.
+        argv: list of str, the program's name, the run or preset, and the folder of images.
 
     Returns:
         Exit code: 0, 2 after a line that says what is wrong, or 130 after Ctrl-C.
@@ -78,8 +78,8 @@ def main(argv):
         )
         return 2
     try:
-        _filter(pathlib.Path(argv[1]), pathlib.Path(argv[2]))
-    except (ValueError, OSError, tf.errors.OpError) as error:
+        _filter(argv[1], pathlib.Path(argv[2]))
+    except (ValueError, OSError, ImportError, tf.errors.OpError) as error:
         print(f"kgan.filter: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
