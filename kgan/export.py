@@ -465,7 +465,7 @@ def define_flags(flag_values=FLAGS):
         "out",
         None,
         "Folder of the SavedModel's numbered versions, or file of the others. Defaults to export, "
-        "model.onnx or model.tflite in the run's folder.",
+        "model.onnx or model.tflite in the run's folder, or here for a preset.",
         flag_values=flag_values,
     )
 
@@ -474,22 +474,23 @@ def main(argv):
     """Exports the GAN of a run, and prints where it is.
 
     Args:
-        argv: list of str, the program's name and the run's folder or `.keras` file.
+        argv: list of str, the program's name and the run's folder, `.keras` file or preset.
 
     Returns:
         Exit code: 0, or 2 after a line that says what is wrong.
     """
-    from kgan.loading import load_gan
+    from kgan import loading
 
     if len(argv) != 2:
         print(f"Usage: python -m kgan.export RUN [flags]. Received: {argv[1:]}", file=sys.stderr)
         return 2
-    run, format = pathlib.Path(argv[1]), FLAGS.format
-    folder = run if run.is_dir() else run.parent
-    default = folder / ("export" if format == "tf_saved_model" else f"model{SUFFIXES[format]}")
+    format = FLAGS.format
+    default = "export" if format == "tf_saved_model" else f"model{SUFFIXES[format]}"
     try:
+        run = loading.find(argv[1])
+        folder = loading.output_folder(run) or pathlib.Path()
         with quiet_absl():
-            path = export_gan(load_gan(run), FLAGS.out or default, format=format)
+            path = export_gan(loading.load_gan(run), FLAGS.out or folder / default, format=format)
     except (ValueError, OSError, ImportError, ExportMismatchError) as error:
         print(f"kgan.export: {error}", file=sys.stderr)
         return 2
