@@ -23,9 +23,10 @@ import warnings
 import tensorflow as tf
 from absl import app, flags
 
+from kgan import presets
 from kgan.data import ImageSource, formats
 from kgan.files import atomic_path
-from kgan.loading import MODEL_FILE, load_gan
+from kgan.loading import MODEL_FILE, find, load_gan, output_folder, training_config
 from kgan.metrics import features as features_room
 from kgan.metrics.base import METRICS
 from kgan.metrics.evaluation import Evaluation, parse_metrics
@@ -62,7 +63,7 @@ def define_flags(flag_values=FLAGS):
     string("data_dir", None, "Where TensorFlow Datasets keeps its data; also TFDS_DATA_DIR.")
     string("against", None, "Real images, where samples are a folder: a folder or a data set.")
     string("image_size", None, "Resize both to 64, or HEIGHTxWIDTH, where they are folders.")
-    string("out", None, "The JSON file to write. Defaults to metrics.json in the run.")
+    string("out", None, "The JSON file to write. Defaults to metrics.json in a run, and else none.")
     integer("batch_size", 128, "Images that the network sees at once.", lower_bound=1)
 
 
@@ -70,7 +71,7 @@ def main(argv):
     """Evaluates, writes JSON and prints a table.
 
     Args:
-        argv: list of str, the program's name and the run or the folder of samples.
+        argv: list of str, the program's name and the run, preset or folder of samples.
 
     Returns:
         Exit code: 0, 2 after a line that says what is wrong, or 130 after Ctrl-C.
@@ -85,14 +86,14 @@ def main(argv):
     try:
         _check_flags()
         evaluate = evaluate_run if FLAGS.against is None else evaluate_folder
-        report, out = evaluate(pathlib.Path(argv[1]))
+        report, out = evaluate(argv[1])
         failures = report["evaluation"]["failures"]
         if len(failures) == len(report["evaluation"]["metrics"]):
             out = None  # What was measured before is worth more than nothing at all.
         if out is not None:
             with atomic_path(out) as temporary:
                 temporary.write_text(json.dumps(report, indent=2, allow_nan=False) + "\n")
-    except (ValueError, OSError, tf.errors.OpError) as error:
+    except (ValueError, OSError, ImportError, tf.errors.OpError) as error:
         print(f"kgan.evaluate: {_one_line(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -118,19 +119,19 @@ def _check_flags():
 
 
 def evaluate_run(path):
-    """Returns the report of a run, and the file that it belongs into.
+    """Returns the report of a run, and the file that it belongs into, or None.
 
     Args:
-        path: `pathlib.Path`, a run's folder or `.keras` file.
+        path: str or path, a run's folder, `.keras` file or preset.
 
     Raises:
-        ValueError, OSError: for what a user can mend.
+        ValueError, OSError, ImportError: for what a user can mend.
     """
     evaluation = _evaluation()
+    path = find(path)
     gan = _load(path)
     evaluation.check(gan)
-    folder = path if path.is_dir() else path.parent
-    learned = _learned(folder)
+    learned = _learned(path if path.is_dir() else path.parent)
     dataset = FLAGS.dataset or learned.get("dataset")
     if dataset is None:
         raise ValueError(f"Give --dataset, which no config.json tells. Received: {path} alone")
@@ -151,12 +152,14 @@ def evaluate_run(path):
         "images_seen": int(gan.images_seen),
     }
     report = _report(evaluation, results, failures, find(cache=False).name, drawn)
-    return report, pathlib.Path(FLAGS.out or folder / "metrics.json")
+    folder = output_folder(path)
+    out = FLAGS.out or folder and folder / "metrics.json"
+    return report, out and pathlib.Path(out)
 
 
 def _load(path):
     """Returns the GAN of a run, if it draws images."""
-    if path.is_dir() and not (path / MODEL_FILE).exists() and not (path / "checkpoints").exists():
+    if path.is_dir() and not _is_run(path):
         raise FileNotFoundError(
             f"Expected a run, or a folder of images with --against. Received: {path}, which has "
             f"no {MODEL_FILE}"
@@ -168,13 +171,13 @@ def _load(path):
 
 
 def _is_run(path):
-    return (path / MODEL_FILE).exists() or (path / "checkpoints").exists()
+    is_trained = (path / MODEL_FILE).exists() or (path / "checkpoints").exists()
+    return is_trained or presets.is_preset(path)
 
 
 def _learned(folder):
     """Returns the flags that a run was trained with; empty where nobody has written them down."""
-    config = folder / "config.json"
-    return json.loads(config.read_text())["flags"] if config.exists() else {}
+    return training_config(folder).get("flags", {})
 
 
 # --- Folders ------------------------------------------------------------------------------------
@@ -184,12 +187,13 @@ def evaluate_folder(path):
     """Returns the report of a folder of samples, and the file that it belongs into, or None.
 
     Args:
-        path: `pathlib.Path`, a folder of images or of class folders.
+        path: str or path, a folder of images or of class folders.
 
     Raises:
         ValueError, OSError: for what a user can mend.
     """
     evaluation = _evaluation()
+    path = pathlib.Path(path)
     if _is_run(path):
         raise ValueError(
             "--against is for a folder of images: a run is compared with --dataset. "
