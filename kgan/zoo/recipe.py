@@ -157,6 +157,27 @@ class ConvolutionalRecipe(Recipe):
     discriminator_initializer: str | None = None
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ResidualRecipe(Recipe):
+    """A recipe for SNGAN's residual networks, as `kgan.zoo.networks.residual` makes them.
+
+    Args:
+        generator_width: int >= 1, channels of the last block, doubled inwards. Defaults to 256.
+        discriminator_width: int >= 1, channels of the first block, doubled inwards. Defaults to
+            128.
+        max_width: int or None, the most channels of a block. Defaults to each network's width.
+        discriminator_stages: int or None, how many blocks halve the image. Defaults to as many as
+            leave 8 pixels a side or less.
+        flat_blocks: int >= 0, how many of the discriminator's blocks follow those. Defaults to 2.
+    """
+
+    generator_width: int = 256
+    discriminator_width: int = 128
+    max_width: int | None = None
+    discriminator_stages: int | None = None
+    flat_blocks: int = 2
+
+
 @dataclasses.dataclass(frozen=True)
 class Task:
     """What a recipe is put to, known once the data has been found.
