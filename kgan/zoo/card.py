@@ -11,10 +11,14 @@ import pathlib
 import shutil
 import sys
 
+from kgan import presets
 from kgan.callbacks import read_metrics
 from kgan.files import atomic_path
+from kgan.loading import load_gan
 from kgan.zoo.run import RunFolder
 
+# A larger preset does not go beside the card, so that a checkout of all cards stays small.
+MOST_BYTES = 5_000_000
 TEMPLATE = """# {title}
 
 {what} ({paper})
@@ -28,6 +32,7 @@ TEMPLATE = """# {title}
 | training | {steps:,} generator updates, {images_seen:,} images, {minutes:.1f} minutes |
 | machine | {machine} |
 | software | {versions} |
+| weights | {weights} |
 {quality}
 ## Recipe
 
@@ -48,7 +53,8 @@ def write_card(run, folder):
         run: str or path, the folder of a finished run. If it holds a `metrics.json`, as
             `python -m kgan.evaluate` writes it, its numbers are shown.
         folder: str or path, where the card goes: `README.md`, `recipe.json`, `samples.png`,
-            `curves.png`, `metrics.json` and `metrics.jsonl`.
+            `curves.png`, `metrics.json`, `metrics.jsonl`, and the three files of a preset if they
+            are at most 5 MB.
 
     Returns:
         Path of the `README.md`.
@@ -71,10 +77,21 @@ def write_card(run, folder):
             shutil.copyfile(path, folder / path.name)
     (folder / "recipe.json").write_text(json.dumps(config, indent=2) + "\n")
     numbers = json.loads(quality.read_text()) if quality.exists() else {}
+    weights = _write_preset(run, folder)
     card = folder / "README.md"
     with atomic_path(card) as temporary:
-        temporary.write_text(_fill(config, read_metrics(run.metrics)[-1], numbers))
+        temporary.write_text(_fill(config, read_metrics(run.metrics)[-1], numbers, weights))
     return card
+
+
+def _write_preset(run, folder):
+    """Puts the trained GAN beside the card unless it is large, and says so in words."""
+    for name in presets.FILES:
+        (folder / name).unlink(missing_ok=True)
+    size = presets.save(load_gan(run.path), folder, MOST_BYTES)
+    if size > MOST_BYTES:
+        return f"{size / 1e6:.1f} MB, too large for this folder; the command makes them"
+    return f'{size / 1e6:.1f} MB, `kgan.GAN.from_preset("zoo/{folder.name}")`'
 
 
 def title_of(config):
@@ -114,7 +131,7 @@ def against_paper(name, value, published):
     return f"{_number(value)}; published: {published[name]}: {verdict}"
 
 
-def _fill(config, last, quality):
+def _fill(config, last, quality, weights):
     module = importlib.import_module(f"kgan.zoo.{config['module']}")
     machine = config["machine"]
     rows = _quality(quality, published_for(config))
@@ -132,6 +149,7 @@ def _fill(config, last, quality):
         minutes=last["seconds"] / 60,
         machine=", ".join([machine["processor"], f"{machine['cores']} cores", *machine["gpus"]]),
         versions=", ".join(f"{k} {v}" for k, v in config["versions"].items() if v),
+        weights=weights,
         quality="".join(f"| {_words(k)} | {v} |\n" for k, v in rows.items()),
         recipe=_table(config["recipe"]),
         last=", ".join(

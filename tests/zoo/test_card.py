@@ -3,9 +3,11 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
-from kgan.zoo import dcgan, runner
+import kgan
+from kgan.zoo import card, dcgan, runner
 from kgan.zoo.card import write_card
 from kgan.zoo.recipe import Published
 
@@ -20,15 +22,25 @@ def run(tmp_path_factory):
 
 def test_every_number_comes_from_the_run(run, tmp_path):
     (run / "metrics.json").write_text(json.dumps({"frechet_distance": 1.25, "num_samples": 10}))
-    card = write_card(run, tmp_path / "card").read_text()
-    assert "# dcgan on digits" in card and dcgan.PAPER.url in card
-    assert "2 generator updates, 64 images" in card
-    assert "| frechet distance | 1.25 |" in card
-    assert "| batch size | 32 |" in card
-    assert "--batch_size=32" in card
+    text = write_card(run, tmp_path / "card").read_text()
+    assert "# dcgan on digits" in text and dcgan.PAPER.url in text
+    assert "2 generator updates, 64 images" in text
+    assert "| frechet distance | 1.25 |" in text
+    assert "| batch size | 32 |" in text
+    assert "--batch_size=32" in text
     names = {path.name for path in (tmp_path / "card").iterdir()}
     expected = {"README.md", "recipe.json", "samples.png", "curves.png"}
-    assert names == expected | {"metrics.json", "metrics.jsonl"}
+    assert names == expected | {"metrics.json", "metrics.jsonl", *kgan.presets.FILES}
+    gan = kgan.GAN.from_preset(tmp_path / "card")
+    np.testing.assert_array_equal(gan.generate(2, seed=1), kgan.load_gan(run).generate(2, seed=1))
+
+
+def test_large_weights_stay_where_they_are(run, tmp_path, monkeypatch):
+    write_card(run, tmp_path / "card")
+    monkeypatch.setattr(card, "MOST_BYTES", 1000)
+    text = write_card(run, tmp_path / "card").read_text()
+    assert "MB, too large for this folder" in text and "from_preset" not in text
+    assert not any((tmp_path / "card" / name).exists() for name in kgan.presets.FILES)
 
 
 def test_an_evaluation_is_shown_with_how_it_came_about(run, tmp_path):
@@ -42,22 +54,22 @@ def test_an_evaluation_is_shown_with_how_it_came_about(run, tmp_path):
     }
     numbers = {"precision": 0.75, "recall": None, "evaluation": setting}
     (run / "metrics.json").write_text(json.dumps(numbers))
-    card = write_card(run, tmp_path / "card").read_text()
+    text = write_card(run, tmp_path / "card").read_text()
     assert (
         "| precision | 0.75 |\n| measured with | 10,000 samples, seed 0; mnist test (10,000)"
-        in card
+        in text
     )
-    assert "(10,000) and train (60,000); features mnist and pixels |\n" in card
-    assert "recall" not in card and "mnist-0123" not in card
+    assert "(10,000) and train (60,000); features mnist and pixels |\n" in text
+    assert "recall" not in text and "mnist-0123" not in text
 
 
 def test_a_result_stands_beside_the_papers(run, tmp_path, monkeypatch):
     published = {"precision": Published(0.9, "table 1"), "recall": Published(0.2, "table 1", 0.1)}
     monkeypatch.setattr(dcgan, "PUBLISHED", {"digits": published}, raising=False)
     (run / "metrics.json").write_text(json.dumps({"precision": 0.75, "recall": 0.25}))
-    card = write_card(run, tmp_path / "card").read_text()
-    assert "| precision | 0.75; published: 0.9 (table 1): missed by 0.15 |" in card
-    assert "| recall | 0.25; published: 0.2 ± 0.1 (table 1): reached |" in card
+    text = write_card(run, tmp_path / "card").read_text()
+    assert "| precision | 0.75; published: 0.9 (table 1): missed by 0.15 |" in text
+    assert "| recall | 0.25; published: 0.2 ± 0.1 (table 1): reached |" in text
 
 
 def test_the_numbers_of_the_program_are_shown(run, tmp_path):
@@ -65,9 +77,9 @@ def test_the_numbers_of_the_program_are_shown(run, tmp_path):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     subprocess.run(program, env=environment, check=True, capture_output=True)
     distance = json.loads((run / "metrics.json").read_text())["frechet_distance"]
-    card = write_card(run, tmp_path / "card").read_text()
-    assert f"| frechet distance | {distance:.4g} |" in card
-    assert "| measured with | 20 samples, seed 0; digits train (1,797); features pixels |" in card
+    text = write_card(run, tmp_path / "card").read_text()
+    assert f"| frechet distance | {distance:.4g} |" in text
+    assert "| measured with | 20 samples, seed 0; digits train (1,797); features pixels |" in text
 
 
 def test_unfinished_run(run, tmp_path):

@@ -15,7 +15,8 @@ def make_card(folder, name, numbers, **flags):
     flags = {"dataset": "digits", "conditional": False, **flags}
     (card / "recipe.json").write_text(json.dumps({"module": "dcgan", "flags": flags}))
     (card / "metrics.json").write_text(json.dumps(numbers))
-    (card / "metrics.jsonl").write_text(json.dumps({"epoch": 0, "seconds": 90.0}) + "\n")
+    row = {"epoch": 0, "images_seen": 64, "seconds": 90.0}
+    (card / "metrics.jsonl").write_text(json.dumps(row) + "\n")
     return card
 
 
