@@ -55,6 +55,35 @@ def convolutional_gan(recipe, task, **compile_options):
     return compiled(kgan.GAN, convolutional(recipe, task), recipe, task, **compile_options)
 
 
+def residual(recipe, task):
+    """Returns SNGAN's generator and discriminator, as wide as the recipe says.
+
+    Args:
+        recipe: `ResidualRecipe`.
+        task: `Task`.
+    """
+    shared = {
+        "image_shape": task.image_shape,
+        "max_width": recipe.max_width,
+        "num_classes": task.num_classes,
+    }
+    generator = kgan.backbones.ResNetGenerator(
+        latent_dim=recipe.latent_dim, width=recipe.generator_width, **shared
+    )
+    discriminator = kgan.backbones.ResNetDiscriminator(
+        width=recipe.discriminator_width,
+        num_stages=recipe.discriminator_stages,
+        num_flat_blocks=recipe.flat_blocks,
+        **shared,
+    )
+    return generator, discriminator
+
+
+def residual_gan(recipe, task, **compile_options):
+    """Returns the compiled GAN of SNGAN's residual networks."""
+    return compiled(kgan.GAN, residual(recipe, task), recipe, task, **compile_options)
+
+
 def compiled(game, networks, recipe, task, optimizer=None, **options):
     """Returns a game of these networks, compiled as the recipe says.
 
