@@ -23,10 +23,9 @@ import warnings
 import tensorflow as tf
 from absl import app, flags
 
-from kgan import presets
+from kgan import loading, presets
 from kgan.data import ImageSource, formats
 from kgan.files import atomic_path
-from kgan.loading import MODEL_FILE, find, load_gan, output_folder, training_config
 from kgan.metrics import features as features_room
 from kgan.metrics.base import METRICS
 from kgan.metrics.evaluation import Evaluation, parse_metrics
@@ -128,7 +127,7 @@ def evaluate_run(path):
         ValueError, OSError, ImportError: for what a user can mend.
     """
     evaluation = _evaluation()
-    path = find(path)
+    path = loading.find(path)
     gan = _load(path)
     evaluation.check(gan)
     learned = _learned(path if path.is_dir() else path.parent)
@@ -152,7 +151,7 @@ def evaluate_run(path):
         "images_seen": int(gan.images_seen),
     }
     report = _report(evaluation, results, failures, find(cache=False).name, drawn)
-    folder = output_folder(path)
+    folder = loading.output_folder(path)
     out = FLAGS.out or folder and folder / "metrics.json"
     return report, out and pathlib.Path(out)
 
@@ -162,22 +161,22 @@ def _load(path):
     if path.is_dir() and not _is_run(path):
         raise FileNotFoundError(
             f"Expected a run, or a folder of images with --against. Received: {path}, which has "
-            f"no {MODEL_FILE}"
+            f"no {loading.MODEL_FILE}"
         )
-    gan = load_gan(path)
+    gan = loading.load_gan(path)
     if len(gan.image_shape) != 3:
         raise ValueError(f"Expected a GAN of images. Received: samples of shape {gan.image_shape}")
     return gan
 
 
 def _is_run(path):
-    is_trained = (path / MODEL_FILE).exists() or (path / "checkpoints").exists()
+    is_trained = (path / loading.MODEL_FILE).exists() or (path / "checkpoints").exists()
     return is_trained or presets.is_preset(path)
 
 
 def _learned(folder):
     """Returns the flags that a run was trained with; empty where nobody has written them down."""
-    return training_config(folder).get("flags", {})
+    return loading.training_config(folder).get("flags", {})
 
 
 # --- Folders ------------------------------------------------------------------------------------
