@@ -78,6 +78,16 @@ def find(path):
     )
 
 
+def output_folder(path):
+    """Returns the folder that what is made of a run goes into; None of a preset, left as it is.
+
+    Args:
+        path: `pathlib.Path`, as `find` returns it.
+    """
+    folder = path if path.is_dir() else path.parent
+    return None if presets.is_preset(folder) else folder
+
+
 def training_config(folder):
     """Returns what the training of a run or a preset was told, as far as its folder says.
 
