@@ -9,6 +9,7 @@ import tensorflow as tf
 from kgan.data import augmentation, memory, options, pixels, tfds_reader
 from kgan.data.folder import FolderReader
 from kgan.data.readers import PARALLEL_CALLS, MemoryReader, digits
+from kgan.data.stacked import stacked_mnist
 
 
 def load(
@@ -133,8 +134,10 @@ class ImageSource:
 
         Args:
             source: string or path. "digits" (scikit-learn's 1,797 images of 8x8), the name of an
-                image data set in TensorFlow Datasets ("mnist", "name/config:version"), or a
-                folder.
+                image data set in TensorFlow Datasets ("mnist", "name/config:version"),
+                "stacked_mnist" (three digits of MNIST as red, green and blue, drawn as many times
+                as there are digits, the same in each process: 1,000 classes, numbered as the
+                digits read), or a folder.
             split: string. For TensorFlow Datasets in its own syntax ("test", "train[:10%]"); for
                 folders "train", "val" or "test", where a folder that is not divided is all
                 "train"; "digits" is all "train". Defaults to "train".
@@ -331,6 +334,8 @@ def _find_reader(source, split, size, channels, data_dir):
         raise ValueError(f"Expected `split` as a string. Received: split={split!r}")
     if source == "digits":
         return digits(split, size, channels)
+    if source == "stacked_mnist":
+        return stacked_mnist(split, size, channels, data_dir)
     if _is_folder(source):
         return FolderReader(source, split, size, channels)
     return tfds_reader.TfdsReader(source, split, size, channels, data_dir)

@@ -108,7 +108,7 @@ def _find_builder(name, data_dir):
 def _unknown_name(name):
     import tensorflow_datasets as tfds
 
-    names = ["digits", *tfds.list_builders(with_community_datasets=False)]
+    names = ["digits", "stacked_mnist", *tfds.list_builders(with_community_datasets=False)]
     near = difflib.get_close_matches(_plain(name), names, n=3)
     hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
     return ValueError(

@@ -7,6 +7,7 @@ from kgan.metrics.features.inception_2015 import Inception2015
 from kgan.metrics.features.keras_networks import InceptionV3, KerasCV, KerasModel
 from kgan.metrics.features.mnist import MNIST
 from kgan.metrics.features.pixels import Pixels
+from kgan.metrics.features.stacked_mnist import StackedMNIST
 
 __all__ = [
     "FeatureNetwork",
@@ -16,6 +17,7 @@ __all__ = [
     "KerasModel",
     "MNIST",
     "Pixels",
+    "StackedMNIST",
     "get",
     "names",
 ]
