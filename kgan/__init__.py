@@ -23,6 +23,7 @@ from kgan import (  # noqa: E402
     layers,
     losses,
     metrics,
+    optimizers,
     penalties,
 )
 from kgan.gan import GAN  # noqa: E402
@@ -45,5 +46,6 @@ __all__ = [
     "load_gan",
     "losses",
     "metrics",
+    "optimizers",
     "penalties",
 ]

@@ -158,6 +158,24 @@ class ConvolutionalRecipe(Recipe):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class MomentumRecipe(Recipe):
+    """A recipe for gradient descent with momentum, as `kgan.zoo.networks.momentum_sgd` makes it.
+
+    Args:
+        learning_rate_decay: float >= 1, what the learning rates are divided by in each step.
+            Defaults to 1.
+        momentum: float in [0, 1), in the first step. Defaults to 0.5.
+        final_momentum: float in [0, 1). Defaults to 0.7.
+        momentum_growth_steps: int >= 1, in which momentum grows to that. Defaults to 125,000.
+    """
+
+    learning_rate_decay: float = 1.0
+    momentum: float = 0.5
+    final_momentum: float = 0.7
+    momentum_growth_steps: int = 125_000
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class ResidualRecipe(Recipe):
     """A recipe for SNGAN's residual networks, as `kgan.zoo.networks.residual` makes them.
 
