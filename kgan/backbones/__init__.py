@@ -1,7 +1,10 @@
 """Generators and discriminators without a game."""
 
+from kgan.backbones.autoencoder import AutoencodingDiscriminator
 from kgan.backbones.backbone import Backbone
+from kgan.backbones.began import BEGANEncoder, BEGANGenerator
 from kgan.backbones.committee import Committee
+from kgan.backbones.coupled import CoupledDiscriminator, CoupledGenerator
 from kgan.backbones.dcgan import DCGANDiscriminator, DCGANGenerator
 from kgan.backbones.encoder import MLPEncoder
 from kgan.backbones.mlp import MLPDiscriminator, MLPGenerator
@@ -9,8 +12,13 @@ from kgan.backbones.progressive import ProgressiveDiscriminator, ProgressiveGene
 from kgan.backbones.resnet import ResNetDiscriminator, ResNetGenerator
 
 __all__ = [
+    "AutoencodingDiscriminator",
+    "BEGANEncoder",
+    "BEGANGenerator",
     "Backbone",
     "Committee",
+    "CoupledDiscriminator",
+    "CoupledGenerator",
     "DCGANDiscriminator",
     "DCGANGenerator",
     "MLPDiscriminator",
