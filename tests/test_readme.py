@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 
 import kgan
+from kgan.callbacks.collapse.diagnosis import ADVICE
+from kgan.zoo import __main__ as zoo
 
 ROOT = pathlib.Path(__file__).parents[1]
+GUIDE = (ROOT / "docs" / "guide.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
 
 
@@ -32,6 +35,32 @@ def test_the_code_of_the_readme_runs(tmp_path, monkeypatch):
     gan.compile(keras.optimizers.Adam(), keras.optimizers.Adam())
     logs = gan.fit(np.zeros((32, 2), "float32"), verbose=0).history
     assert np.isfinite(logs["generator_loss"]).all()
+
+
+@pytest.mark.slow
+def test_the_code_of_the_guide_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for block in re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL):
+        exec(compile(block, "guide.md", "exec"), names)
+    gan, errors = names["gan"], names["history"].history["latent_error"]
+    assert errors[-1] < errors[0]
+    assert kgan.load_gan("traceable.keras").weight == 0.1
+    game = re.search(r"@keras.*?class TraceableGAN.*?(?=```)", GUIDE, re.DOTALL)[0]
+    assert len(game.strip().splitlines()) <= 30
+    assert gan.generate(2, seed=0).shape == (2, 16, 16, 1)
+
+
+def test_the_guide_has_the_words_of_the_watch():
+    text = " ".join(GUIDE.split())
+    for kind, advice in ADVICE.items():
+        assert f"**{kind.replace('_', ' ').capitalize()}**" in text
+        assert advice in text, kind
+
+
+def test_the_guide_knows_every_gan():
+    chosen = GUIDE.split("## Your own images")[0]
+    assert [name for name in zoo.recipes() if f"`{name}`" not in chosen] == []
 
 
 def test_the_readme_lists_every_name():
@@ -77,6 +106,9 @@ def _fits(gan, argument, spec):
 
 
 def test_links_of_the_documents_lead_somewhere():
-    for document in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"):
+    documents = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/guide.md"]
+    documents += [str(path.relative_to(ROOT)) for path in ROOT.glob("zoo/**/README.md")]
+    for document in documents:
         for link in re.findall(r"\]\(([^)#]+)\)", (ROOT / document).read_text()):
-            assert link.startswith("https://") or (ROOT / link).exists(), f"{document}: {link}"
+            there = ((ROOT / document).parent / link).exists()
+            assert link.startswith("https://") or there, f"{document}: {link}"
