@@ -12,6 +12,7 @@ import json
 import os
 import pathlib
 import tempfile
+import warnings
 
 import keras
 
@@ -245,8 +246,11 @@ def _load_weights(gan, path, checksum):
     if checksum not in (None, hashlib.sha256(path.read_bytes()).hexdigest()):
         raise _damaged(path, f"it is not the file whose checksum {METADATA} has")
     try:
-        _Networks(gan.networks).load_weights(path)
-    except (ValueError, OSError, KeyError) as error:
+        with warnings.catch_warnings():
+            # Where the file lacks layers, Keras would leave them untrained.
+            warnings.filterwarnings("error", message="Skipping nested container")
+            _Networks(gan.networks).load_weights(path)
+    except (ValueError, OSError, KeyError, UserWarning) as error:
         raise _damaged(path, error) from error
 
 
