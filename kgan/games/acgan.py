@@ -34,7 +34,7 @@ class ACGAN(GAN):
     ...     kgan.backbones.MLPDiscriminator((2,), units=[8], head=kgan.layers.ClassifierHead(3)),
     ...     num_classes=3,
     ... )
-    >>> gan.classify(np.zeros((5, 2))).shape
+    >>> tuple(gan.classify(np.zeros((5, 2))).shape)
     (5, 3)
     """
 
