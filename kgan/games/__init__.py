@@ -6,5 +6,6 @@ from kgan.games.began import BEGAN
 from kgan.games.bigan import BiGAN
 from kgan.games.cluster_gan import ClusterGAN
 from kgan.games.cogan import CoGAN
+from kgan.games.infogan import InfoGAN
 
-__all__ = ["AAE", "ACGAN", "BEGAN", "BiGAN", "ClusterGAN", "CoGAN"]
+__all__ = ["AAE", "ACGAN", "BEGAN", "BiGAN", "ClusterGAN", "CoGAN", "InfoGAN"]

@@ -1,0 +1,174 @@
+"""What games with an encoder have in common: codes, and clusters in them."""
+
+import functools
+
+import keras
+from keras import ops
+
+from kgan.dynamics.base import Dynamics
+from kgan.gan import GAN
+from kgan.layers.checks import check_positive_int, check_positive_number
+from kgan.round import Round
+
+
+class EncoderGAN(GAN):
+    """Base of the games in which the generator's player also has an encoder, of images to latents.
+
+    With `clusters=K` the last K columns of a latent are one-hot, a cluster drawn uniformly, and
+    those of the encoder's output are logits of it. A subclass says what the discriminator judges,
+    and what the encoder wants.
+
+    Args:
+        generator: `keras.Model`, as in `kgan.GAN`.
+        discriminator: `keras.Model`, as the game says.
+        encoder: `keras.Model`, images to `(batch, latent_dim)`. The generator's optimizer moves it.
+        clusters: int or None, how many one-hot columns end a latent. Defaults to None.
+        latent_scale: float > 0, factor of the latents' other columns. Defaults to 1.
+        **kwargs: as in `kgan.GAN`.
+
+    Raises:
+        ValueError: if an argument is out of range, or the encoder's codes are of another width.
+    """
+
+    roles = {**GAN.roles, "encoder": "generator"}
+
+    def __init__(
+        self, generator, discriminator, encoder, clusters=None, latent_scale=1.0, **kwargs
+    ):
+        if clusters is not None:
+            check_positive_int("clusters", clusters)
+        check_positive_number("latent_scale", latent_scale)
+        # === Config ===
+        self.clusters = clusters
+        self.latent_scale = latent_scale
+        super().__init__(generator, discriminator, encoder=encoder, **kwargs)
+
+    def _build_players(self):
+        latents, labels = keras.Input((self.latent_dim,)), self._label_input()
+        images = self.generator(self._inputs(latents, labels))
+        codes = self.encoder(images)
+        least = self.clusters or 1
+        if codes.shape[1:] != (self.latent_dim,) or self.latent_dim < least:
+            raise ValueError(
+                f"The encoder must return codes as wide as the latents, {self.latent_dim}, of "
+                f"which {least} or more hold the clusters. Received: {codes.shape}"
+            )
+        said = self.discriminator(self._judged(images, codes, labels))
+        said = said if isinstance(said, dict) else {"score": said}
+        return tuple(images.shape[1:]), {name: tuple(x.shape) for name, x in said.items()}
+
+    def _judged(self, images, codes, labels):
+        """Returns what the discriminator is given."""
+        return self._inputs(images, labels)
+
+    def _inputs(self, values, labels):
+        # The discriminator may be given less than the generator, or other than labels.
+        return values if labels is None else [values, labels]
+
+    def draw_latents(self, n, seed):
+        """Returns `n` latents: `latent_scale` times this game's distribution, and clusters.
+
+        Args:
+            n: int or scalar tensor, how many.
+            seed: int or `keras.random.SeedGenerator`.
+        """
+        drawn = super().draw_latents(n, seed)
+        if self.clusters is None:
+            return self.latent_scale * drawn
+        # The largest of several independent numbers is each of them equally often.
+        largest = ops.argmax(drawn[:, -self.clusters :], axis=-1)
+        hot = ops.one_hot(largest, self.clusters, dtype=drawn.dtype)
+        return ops.concatenate([self.latent_scale * drawn[:, : -self.clusters], hot], axis=-1)
+
+    def codes(self, images, training=False):
+        """Returns the encoder's codes of these images, in float32."""
+        return self._as_codes(self.encoder(images, training=training))
+
+    def _as_codes(self, outputs):
+        """Returns the encoder's output as float32 codes, whose clusters are probabilities."""
+        outputs = ops.cast(outputs, "float32")
+        if self.clusters is None:
+            return outputs
+        style, logits = outputs[:, : -self.clusters], outputs[:, -self.clusters :]
+        return ops.concatenate([style, ops.softmax(logits)], axis=-1)
+
+    def encode(self, images, batch_size=128):
+        """Returns the codes of images, clusters as probabilities.
+
+        Args:
+            images: float `(n, *image_shape)` in [-1, 1].
+            batch_size: int >= 1, how many are computed at once. Defaults to 128.
+
+        Returns:
+            float32 NumPy array `(n, latent_dim)`.
+        """
+        outputs = self.encoder.predict(images, batch_size=batch_size, verbose=0)
+        return ops.convert_to_numpy(self._as_codes(outputs))
+
+    def classify(self, images, batch_size=128):
+        """Returns how likely each image belongs to each cluster.
+
+        Args:
+            images: float `(n, *image_shape)` in [-1, 1].
+            batch_size: int >= 1, how many are computed at once. Defaults to 128.
+
+        Returns:
+            float32 NumPy array `(n, clusters)`.
+
+        Raises:
+            ValueError: if the latents have no clusters.
+        """
+        if self.clusters is None:
+            raise ValueError(f"{type(self).__name__} needs clusters=… Received: clusters=None")
+        return self.encode(images, batch_size)[:, -self.clusters :]
+
+    def _round(self, real, fake, beside, labels, training):
+        """Returns the round of a game that is not played with images alone.
+
+        Args:
+            real: dict, the view of the reals.
+            fake: dict, the view of the fakes.
+            beside: tensor, what stands beside what the discriminator judges, or None.
+            labels: the generator's labels, or None.
+            training: bool.
+        """
+        return Round(
+            real=real,
+            fake=fake,
+            score=functools.partial(self._score_in_float32, labels=beside, training=training),
+            synthesize=functools.partial(
+                self._synthesize_in_float32, labels=labels, training=training
+            ),
+            seed=self._training_seeds if training else self._evaluation_seeds,
+            generator=self.generator,
+            discriminator=self.discriminator,
+            regularization={
+                "generator": sum(self.generator.losses + self.encoder.losses, 0.0),
+                "discriminator": sum(self.discriminator.losses, 0.0),
+            },
+        )
+
+    def get_config(self):
+        """Returns the arguments that make an equal, untrained game."""
+        config = super().get_config()
+        return {**config, "clusters": self.clusters, "latent_scale": self.latent_scale}
+
+
+def refuse_dynamics(game, dynamics):
+    """Raises a ValueError if dynamics change or weigh the fakes, for which a game has no place."""
+    here = (Dynamics.show, Dynamics.weigh)
+    refuse(game, [one for one in dynamics if overrides(one, here)])
+
+
+def overrides(component, methods):
+    """Returns whether a component's class has one of these methods of its base anew."""
+    return any(getattr(type(component), method.__name__) is not method for method in methods)
+
+
+def refuse(game, components):
+    """Raises a ValueError if there is one of these components."""
+    if components:
+        raise ValueError(
+            f"{type(game).__name__} does not play with images alone and has no place for what "
+            f"this does to them. Received: {components[0]!r}"
+        )

@@ -1,0 +1,70 @@
+"""BiGAN: an encoder that learns to invert the generator, judged on pairs of image and code.
+
+    python -m kgan.zoo.bigan --dataset mnist
+
+Donahue, Krähenbühl, Darrell 2016, "Adversarial Feature Learning", arXiv 1605.09782.
+"""
+
+import dataclasses
+import sys
+
+import kgan
+from kgan.zoo import networks, runner
+from kgan.zoo.recipe import Paper, Published, Recipe
+
+PAPER = Paper(
+    title="Adversarial Feature Learning",
+    authors="Donahue, Krähenbühl, Darrell",
+    year=2016,
+    url="https://arxiv.org/abs/1605.09782",
+)
+CONDITIONAL = "never"
+PUBLISHED = {"mnist": {"code_neighbors_accuracy": Published(0.9739, "table 1")}}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PerceptronRecipe(Recipe):
+    """A recipe for perceptrons: `units` are the hidden layers' widths."""
+
+    units: tuple = (1024, 1024)
+    batch_norm: bool = True
+
+
+# Appendix C.1, permutation-invariant MNIST.
+DEFAULT = PerceptronRecipe(
+    epochs=400,
+    batch_size=128,
+    generator_learning_rate=2e-4,
+    discriminator_learning_rate=2e-4,
+    beta_1=0.5,
+    latent_dim=50,
+    latent_distribution="uniform",
+)
+MNIST = DEFAULT.but(
+    epochs=60,
+    units=(512, 512),
+    batch_norm=False,
+    generator_learning_rate=5e-4,
+    discriminator_learning_rate=5e-4,
+    beta_2=0.99,
+    penalties=("r1:0.5,every=2",),
+    cosine_decay=True,
+)
+DIGITS = MNIST.but(epochs=400)
+RECIPES = {"default": DEFAULT, "mnist": MNIST, "fashion_mnist": MNIST, "digits": DIGITS}
+
+
+def build(recipe, task, **compile_options):
+    """Returns a compiled BiGAN of perceptrons."""
+    shared = {"image_shape": task.image_shape, "units": recipe.units}
+    judge = {"code_dim": 1, "condition_dim": recipe.latent_dim, "batch_norm": recipe.batch_norm}
+    parts = {
+        "generator": kgan.backbones.MLPGenerator(latent_dim=recipe.latent_dim, **shared),
+        "discriminator": kgan.backbones.MLPEncoder(**judge, **shared),
+        "encoder": kgan.backbones.MLPEncoder(code_dim=recipe.latent_dim, **shared),
+    }
+    return networks.compiled(kgan.games.BiGAN, parts, recipe, task, **compile_options)
+
+
+if __name__ == "__main__":
+    runner.main(sys.modules[__name__])
