@@ -79,8 +79,15 @@ def _define_training():
         "--set=generator_width=32; may be given several times. --dry_run shows them all.",
         **_AT,
     )
+    flags.DEFINE_string(
+        "init_from",
+        None,
+        "Start from the weights of another GAN, as far as they fit: a run, a .keras file, zoo/NAME "
+        "or hf://USER/REPO. Other classes, image sizes and widths may differ.",
+        **_AT,
+    )
     rates = ["generator_learning_rate", "discriminator_learning_rate"]
-    return ["batch_size", "epochs", "steps", *rates, "seed", "set"]
+    return ["batch_size", "epochs", "steps", *rates, "seed", "set", "init_from"]
 
 
 def _define_game():
