@@ -18,6 +18,7 @@ import keras
 import tensorflow as tf
 
 import kgan
+from kgan import transfer
 from kgan.data import augmentation
 from kgan.files import atomic_path
 from kgan.metrics.evaluation import parse_metrics
@@ -259,7 +260,18 @@ class Training:
         gan = self.module.build(self.recipe, task, jit_compile=jit_compile)
         if self.game:
             gan.compile(**{**gan.compile_arguments, **self.game})
+        if self.flags["init_from"]:
+            self._initialize(gan)
         return gan
+
+    def _initialize(self, gan):
+        """Starts from the weights of another GAN, and says which they are."""
+        try:
+            report = transfer.initialize(gan, self.flags["init_from"])
+        except (ValueError, OSError, ImportError) as error:
+            raise ValueError(f"--init_from: {error}") from error
+        self.config["init_from"] = dataclasses.asdict(report)
+        _print_lines({"start from": ("\n" + " " * 12).join(report.table())})
 
     def _restore(self):
         checkpoint = self.folder.last_checkpoint()
