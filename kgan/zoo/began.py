@@ -1,0 +1,83 @@
+"""BEGAN: an auto-encoding discriminator that is held in balance, and says how far training is.
+
+    python -m kgan.zoo.began --dataset mnist
+
+Berthelot, Schumm, Metz 2017, "BEGAN: Boundary Equilibrium Generative Adversarial Networks",
+arXiv 1703.10717.
+"""
+
+import dataclasses
+import sys
+
+import kgan
+from kgan.zoo import networks, runner
+from kgan.zoo.recipe import Paper, Recipe
+
+PAPER = Paper(
+    title="BEGAN: Boundary Equilibrium Generative Adversarial Networks",
+    authors="Berthelot, Schumm, Metz",
+    year=2017,
+    url="https://arxiv.org/abs/1703.10717",
+)
+PURPOSE = "A number that falls as samples get better, and a knob for variety against looks."
+CONDITIONAL = "never"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BEGANRecipe(Recipe):
+    """BEGAN's own settings; a latent and a code are as wide.
+
+    Args:
+        width: int >= 1, n, channels of a convolution next to the image. Defaults to 128.
+        diversity: float in (0, 1], gamma. Defaults to 0.5.
+        balance_gain: float > 0, lambda_k. Defaults to 0.001.
+    """
+
+    width: int = 128
+    diversity: float = 0.5
+    balance_gain: float = 0.001
+    loss: str = "wasserstein"  # which the game completes by k
+    latent_distribution: str = "uniform"  # section 3.5: "z in [-1, 1]^Nz sampled uniformly"
+
+
+# Section 4.1. The learning rates were halved when convergence stalled; here they decay smoothly.
+DEFAULT = BEGANRecipe(
+    epochs=25,
+    batch_size=16,
+    generator_learning_rate=1e-4,
+    discriminator_learning_rate=1e-4,
+    latent_dim=64,
+    cosine_decay=True,
+)
+MNIST = DEFAULT.but(
+    epochs=4,
+    width=16,
+    generator_learning_rate=5e-4,
+    discriminator_learning_rate=5e-4,
+    latent_dim=32,
+)
+DIGITS = MNIST.but(epochs=60, image_size="16")
+RECIPES = {"default": DEFAULT, "mnist": MNIST, "digits": DIGITS}
+
+
+def build(recipe, task, **compile_options):
+    """Returns the compiled game; the decoder is a second generator."""
+    generator, decoder = (
+        kgan.backbones.BEGANGenerator(task.image_shape, recipe.latent_dim, recipe.width, name=name)
+        for name in ("generator", "decoder")
+    )
+    encoder = kgan.backbones.BEGANEncoder(task.image_shape, recipe.latent_dim, recipe.width)
+    discriminator = kgan.backbones.AutoencodingDiscriminator(encoder, decoder, error="absolute")
+    game_options = {"diversity": recipe.diversity, "balance_gain": recipe.balance_gain}
+    return networks.compiled(
+        kgan.games.BEGAN,
+        (generator, discriminator),
+        recipe,
+        task,
+        game_options=game_options,
+        **compile_options,
+    )
+
+
+if __name__ == "__main__":
+    runner.main(sys.modules[__name__])

@@ -1,0 +1,71 @@
+"""CoGAN: two generators that share layers draw an image and its edges, having seen no pairs.
+
+    python -m kgan.zoo.cogan --dataset mnist
+
+Liu, Tuzel 2016, "Coupled Generative Adversarial Networks", arXiv 1606.07536.
+"""
+
+import sys
+
+import kgan
+from kgan.data.edges import EdgePairs
+from kgan.zoo import networks, runner
+from kgan.zoo.recipe import ConvolutionalRecipe, Paper
+
+PAPER = Paper(
+    title="Coupled Generative Adversarial Networks",
+    authors="Liu, Tuzel",
+    year=2016,
+    url="https://arxiv.org/abs/1606.07536",
+)
+PURPOSE = "Two kinds of images of the same things, of which nobody has pairs."
+CONDITIONAL = "never"
+# Section 4, "Digits", whose discriminators are LeNets.
+DEFAULT = ConvolutionalRecipe(
+    epochs=53,  # "25,000 iterations" of 60,000 images
+    batch_size=128,  # "minibatch size of 128"
+    generator_learning_rate=2e-4,
+    discriminator_learning_rate=2e-4,
+    beta_1=0.5,
+    latent_distribution="uniform",
+    generator_width=128,
+    batch_norm=False,
+)
+MNIST = DEFAULT.but(
+    **networks.NARROW,
+    epochs=10,
+    generator_learning_rate=2e-3,
+    discriminator_learning_rate=2e-3,
+    penalties=("r1:1,every=2",),
+)
+DIGITS = MNIST.but(epochs=100, image_size="16", penalties=("r1:0.03,every=2",))
+RECIPES = {"default": DEFAULT, "mnist": MNIST, "digits": DIGITS}
+
+
+def prepare(source, recipe):
+    """Returns the images with their edges beside them; the game takes the pairs apart."""
+    return EdgePairs(source)
+
+
+def build(recipe, task, **compile_options):
+    """Returns the compiled game."""
+    shared = {"image_shape": task.image_shape, "kernel_size": recipe.kernel_size}
+    generator = kgan.backbones.CoupledGenerator(
+        latent_dim=recipe.latent_dim,
+        width=recipe.generator_width,
+        kernel_initializer=recipe.generator_initializer,
+        **shared,
+    )
+    discriminator = kgan.backbones.CoupledDiscriminator(
+        width=recipe.discriminator_width,
+        num_stages=recipe.discriminator_stages,
+        kernel_initializer=recipe.discriminator_initializer,
+        **shared,
+    )
+    return networks.compiled(
+        kgan.games.CoGAN, (generator, discriminator), recipe, task, **compile_options
+    )
+
+
+if __name__ == "__main__":
+    runner.main(sys.modules[__name__])
