@@ -12,6 +12,7 @@ it are classes, and nothing is written without --out.
 
 import collections
 import functools
+import importlib.util
 import json
 import math
 import pathlib
@@ -31,6 +32,7 @@ from kgan.metrics.base import METRICS
 from kgan.metrics.evaluation import Evaluation, parse_metrics
 from kgan.metrics.splits import datasets_for, in_order
 from kgan.zoo.run import versions
+from kgan.zoo.runner import prepared
 
 FLAGS = flags.FLAGS
 NUM_SAMPLES = 10_000
@@ -174,9 +176,25 @@ def _is_run(path):
     return is_trained or presets.is_preset(path)
 
 
-def _learned(folder):
-    """Returns the flags that a run was trained with; empty where nobody has written them down."""
-    return loading.training_config(folder).get("flags", {})
+def find_for_run(gan, config):
+    """Returns `ImageSource.find` for what a run's GAN learns from, of the shape that it draws.
+
+    Args:
+        gan: `kgan.GAN` of images.
+        config: dict, what the run's `config.json` holds, or an empty one without it.
+    """
+    size, channels = gan.image_shape[:2], gan.image_shape[2]
+    name = f"kgan.zoo.{config.get('module')}"
+    module = importlib.import_module(name) if importlib.util.find_spec(name) else None
+    if not hasattr(module, "prepare"):
+        return functools.partial(ImageSource.find, image_size=size, channels=channels)
+    # What its GAN sees is made of images that may have another shape.
+    recipes, flags = module.RECIPES, config["flags"]
+    recipe = recipes.get(flags["dataset"], recipes["default"]).but(**config["recipe"])
+    find = functools.partial(
+        ImageSource.find, image_size=recipe.image_size, channels=flags.get("channels")
+    )
+    return prepared(module, recipe, find)
 
 
 # --- Folders ------------------------------------------------------------------------------------
@@ -246,9 +264,10 @@ def _size(source):
 def _check_fit(metrics, samples, reals):
     """Raises where a metric needs what folders do not have."""
     for metric in metrics:
-        if metric.needs_generator:
+        if metric.needs_generator or metric.reads:
+            does = "reads real images" if metric.reads else "draws its own samples"
             raise ValueError(
-                f"{type(metric).__name__} draws its own samples, so that it needs a run. "
+                f"{type(metric).__name__} {does}, so that it needs a run. "
                 f"Received: {samples.name}, a folder of images"
             )
         if metric.needs_labels and (None in (samples.num_classes, reals.num_classes)):
@@ -359,8 +378,8 @@ def metric_lines():
     lines = ["Metrics, by their short name:"]
     for metric in sorted((METRICS.create(name) for name in METRICS.names()), key=_short_name):
         first = type(metric).__doc__.splitlines()[0]
-        text = f"{_short_name(metric):<8}{first} ({metric.name})"
-        lines += textwrap.wrap(text, 92, initial_indent="  ", subsequent_indent=" " * 10)
+        text = f"{_short_name(metric):<9}{first} ({metric.name})"
+        lines += textwrap.wrap(text, 92, initial_indent="  ", subsequent_indent=" " * 11)
     return "\n".join(lines)
 
 

@@ -317,11 +317,8 @@ class GAN(keras.Model):
                     "metrics must be keras.metrics.Metric objects, called as "
                     f"update_state(real_images, fake_images). Received: {metric!r}"
                 )
-            if getattr(metric, "needs_labels", False) and self.num_classes is None:
-                raise ValueError(
-                    f"{type(metric).__name__} needs classes, which come with GAN(num_classes=…). "
-                    f"Received: {metric!r} in the metrics of a GAN without them"
-                )
+            if hasattr(metric, "check_compiled"):
+                metric.check_compiled(self)
         for asker in (loss, *components):
             self._check_needs(asker)
         layers = sorted({name for one in arguments["auxiliary_losses"] for name in one.layers})
@@ -756,10 +753,15 @@ class GAN(keras.Model):
         if self._evaluation_metrics:
             latents = self.sample_latents(ops.shape(images)[0], training=False)
             fake_images = self(self._inputs(latents, labels))
+            known = labels
+            if labels is None and any(getattr(m, "reads", None) for m in self._evaluation_metrics):
+                # What reads reals compares with labels that an unconditional GAN does not take.
+                known = keras.utils.unpack_x_y_sample_weight(data)[1]
+                known = None if known is None else known[:end]
             for metric in self._evaluation_metrics:
                 # Those of kgan.metrics look at more than two batches of images.
                 if hasattr(metric, "update_from"):
-                    metric.update_from(self, images, fake_images, labels)
+                    metric.update_from(self, images, fake_images, known)
                 else:
                     metric.update_state(images, fake_images)
         return logs
@@ -780,8 +782,8 @@ class GAN(keras.Model):
         with self.distribute_strategy.scope():
             for metric in self._evaluation_metrics:
                 metric.reset_state()
-                if hasattr(metric, "build_for"):
-                    metric.build_for(self.image_shape)
+                if hasattr(metric, "build_from"):
+                    metric.build_from(self)
         results = _Results(self._evaluation_metrics)
         if callbacks is None or isinstance(callbacks, (list, tuple)):
             callbacks = [results, *(callbacks or ())]  # fit's validation has a list of its own

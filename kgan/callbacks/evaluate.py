@@ -21,6 +21,9 @@ class Evaluate(keras.callbacks.Callback):
     no such logs, of which Keras's callbacks warn, nor has one that is broken off: who ends a
     process does not wait for numbers.
 
+    Metrics that judge what the GAN says of reals (`"error"`, `"clusters"`, `"codes"`) ask it anew
+    at each evaluation.
+
     Each evaluation draws the same latents, and training goes on as if there had been none. A
     metric that has nothing to say of these samples, all alike or NaN perhaps, logs NaN and warns.
 

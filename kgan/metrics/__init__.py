@@ -11,13 +11,17 @@ from kgan.metrics.nearest import Memorization, NearestNeighborError, TwoSampleAc
 from kgan.metrics.parzen import ParzenLogLikelihood
 from kgan.metrics.path_length import PerceptualPathLength
 from kgan.metrics.precision_recall import PrecisionRecall
+from kgan.metrics.readings import ClassificationError, Clustering, CodeNeighbors
 from kgan.metrics.realness import auroc, gives_probability, realness
 from kgan.metrics.ssim import MultiScaleSSIM
 from kgan.metrics.wasserstein import SlicedWasserstein
 
 __all__ = [
     "ClassificationAccuracyScore",
+    "ClassificationError",
     "ClassifierScore",
+    "Clustering",
+    "CodeNeighbors",
     "LabelAccuracy",
     "ModeCoverage",
     "Evaluation",

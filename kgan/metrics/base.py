@@ -42,6 +42,9 @@ class GANMetric(keras.metrics.Metric):
     needs_labels = False
     # Whether it draws its own samples, see `update_from`.
     needs_generator = False
+    # The method of a GAN by which it looks at reals, `"classify"` or `"encode"`, or None: such a
+    # metric judges what the GAN says of reals, see `kgan.metrics.readings`.
+    reads = None
     # The split of a data set that its reals should come from.
     split = "train"
     # The split that `adapt` should be given, or None.
@@ -87,7 +90,7 @@ class GANMetric(keras.metrics.Metric):
         self.update_features(self.extract(real), self.extract(fake), labels)
 
     def update_from(self, gan, real=None, fake=None, labels=None):
-        """Takes in a batch of a GAN's evaluation; metrics that draw their own samples do so here.
+        """Takes in a batch of a GAN's evaluation; metrics that need the GAN itself ask it here.
 
         Args:
             gan: `kgan.GAN`.
@@ -111,20 +114,9 @@ class GANMetric(keras.metrics.Metric):
         Raises:
             ValueError: as `update_state`.
         """
-        if self.needs_labels and labels is None:
-            raise ValueError(
-                f"{type(self).__name__} needs the class of each image: update_state(real, fake, "
-                "labels). Received: labels=None"
-            )
         for side, values in (("real", real), ("fake", fake)):
-            if values is None:
-                continue
-            values = self._check(side, values)
-            if not self.states:
-                self.build(values.shape[1:])
-            self._check_shape(side, values)
-            labels = self._check_labels(labels, values) if self.needs_labels else None
-            self.states[side].add(values, labels)
+            if values is not None:
+                self._add(side, values, labels)
 
     def extract(self, images):
         """Returns what this metric looks at: the network's output for these images.
@@ -135,6 +127,15 @@ class GANMetric(keras.metrics.Metric):
         if images is None or self.features is None:
             return images
         return self.features(images)[self.looks_at]
+
+    def _add(self, side, values, labels):
+        """Takes in a batch of one side."""
+        values = self._check(side, values)
+        if not self.states:
+            self.build(values.shape[1:])
+        self._check_shape(side, values)
+        labels = self._check_labels(labels, values) if self.needs_labels else None
+        self.states[side].add(values, labels)
 
     def _check(self, side, values):
         values = ops.convert_to_tensor(values)
@@ -147,7 +148,8 @@ class GANMetric(keras.metrics.Metric):
         rank = 4 if self.looks_at == "images" else 2
         if len(values.shape) != rank:
             wanted = "(batch, height, width, channels)" if rank == 4 else "(batch, dim)"
-            hint = "" if self.features or rank == 4 else " Images need features=…, such as 'mnist'."
+            needs_network = self.takes_network() and not self.features
+            hint = " Images need features=…, such as 'mnist'." if needs_network else ""
             raise ValueError(
                 f"{type(self).__name__} compares what has the shape {wanted}.{hint} "
                 f"Received: {side} of shape {tuple(values.shape)}"
@@ -162,6 +164,11 @@ class GANMetric(keras.metrics.Metric):
             )
 
     def _check_labels(self, labels, values):
+        if labels is None:
+            raise ValueError(
+                f"{type(self).__name__} needs the class of each image: update_state(real, fake, "
+                "labels). Received: labels=None"
+            )
         labels = ops.convert_to_tensor(labels)
         if labels.shape == (values.shape[0], 1):
             labels = labels[:, 0]
@@ -196,6 +203,14 @@ class GANMetric(keras.metrics.Metric):
         """
         if not self.states:
             self.build(self.extract(ops.zeros((1, *image_shape))).shape[1:])
+
+    def build_from(self, gan):
+        """Makes the variables for the images of this GAN.
+
+        Args:
+            gan: `kgan.GAN`.
+        """
+        self.build_for(gan.image_shape)
 
     def make_state(self, side, shape):
         """Returns what keeps one side, a `kgan.metrics.states.State`.
@@ -263,6 +278,42 @@ class GANMetric(keras.metrics.Metric):
             )
         return self.states[side]
 
+    # --- What it can judge ----------------------------------------------------------------------
+
+    def check_gan(self, gan):
+        """Raises unless this GAN gives what the metric needs.
+
+        Args:
+            gan: `kgan.GAN`.
+
+        Raises:
+            ValueError: if it has no classes, or not those of a classifier that is to know them.
+        """
+        if not self.needs_labels:
+            return
+        if gan.num_classes is None:
+            raise ValueError(
+                f"{type(self).__name__} needs classes, which come with GAN(num_classes=…). "
+                "Received: a GAN without classes"
+            )
+        if self.states and self.looks_at == "logits" and self._shape != (gan.num_classes,):
+            # Those of ImageNet would be taken for the first ten of CIFAR, say.
+            raise ValueError(
+                f"{type(self).__name__} needs a classifier of the GAN's own classes (features=…). "
+                f"Received: {self._shape[0]} logits and a GAN of {gan.num_classes} classes"
+            )
+
+    def check_compiled(self, gan):
+        """Raises unless this GAN's `evaluate`, which goes through one data set, can feed it.
+
+        Args:
+            gan: `kgan.GAN`.
+
+        Raises:
+            ValueError: also as `check_gan`.
+        """
+        self.check_gan(gan)
+
     # --- Results --------------------------------------------------------------------------------
 
     @property
@@ -279,8 +330,7 @@ class GANMetric(keras.metrics.Metric):
     def get_config(self):
         """Returns the arguments that make an equal, empty metric."""
         config = super().get_config()
-        # What looks at the images themselves has no network to choose.
-        if self.looks_at != "images":
+        if self.takes_network():
             network = self.features
             config["features"] = network and keras.saving.serialize_keras_object(network)
         return config
@@ -292,7 +342,12 @@ class GANMetric(keras.metrics.Metric):
         network = config.pop("features", None)
         if isinstance(network, dict):
             network = keras.saving.deserialize_keras_object(network)
-        return cls(**config) if cls.looks_at == "images" else cls(**config, features=network)
+        return cls(**config, features=network) if cls.takes_network() else cls(**config)
+
+    @classmethod
+    def takes_network(cls):
+        """Returns whether a network looks at the images for it, not itself or the GAN."""
+        return cls.looks_at != "images" and cls.reads is None
 
 
 def check_varies(metric, side, variances, means):

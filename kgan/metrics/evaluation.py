@@ -31,7 +31,8 @@ class Evaluation:
 
     Reals go in once. What a network says of them is kept on disk, under a digest of the images
     themselves and the network, so that another evaluation of the same reals does not ask it again.
-    Metrics that look through one network share its pass over the images.
+    Metrics that look through one network share its pass over the images. What a GAN says of reals,
+    for metrics that judge this, is asked anew of each GAN.
 
     Args:
         metrics: list of `kgan.metrics.GANMetric` or their names, or one str with commas between
@@ -68,6 +69,7 @@ class Evaluation:
         self.splits = {}
         self.image_shape, self._has_labels = None, None
         self._labels = None
+        self._read = {}
         self._keys = {}
         self._functions = {}
         self._compiled_size = 0
@@ -94,16 +96,18 @@ class Evaluation:
         splits = {}
         for dataset in {id(dataset): dataset for dataset in datasets.values()}.values():
             names = [name for name, other in datasets.items() if other is dataset]
-            metrics = [metric for metric in self.metrics if metric.split in names]
+            metrics = [m for m in self.metrics if not _shown_splits(m).isdisjoint(names)]
             if metrics:  # The others are only for `adapt`.
                 splits |= dict.fromkeys(names, self._add_reals(names[0], dataset, metrics))
         for metric in self.metrics:
-            if metric.adapts_to:
+            if metric.adapts_to and not metric.reads:
                 split = ADAPTS_TO[metric.adapts_to]
                 batches = self._batches(f"{split}, for {metric.name}", datasets[split])
                 images = np.concatenate([images for images, _ in batches])
                 metric.adapt(images)
                 splits.setdefault(split, len(images))
+        read = set().union(*(_shown_splits(metric) for metric in self.metrics if metric.reads))
+        self._read = {split: datasets[split] for split in sorted(read)}
         self.splits = splits
         if gan is not None:
             self.check(gan)
@@ -136,6 +140,11 @@ class Evaluation:
         for metric in self.metrics:
             needed = [ADAPTS_TO[metric.adapts_to]] if metric.adapts_to else []
             needed += [] if adapting_only else [metric.split]
+            if len(set(needed)) < len(needed):
+                raise ValueError(
+                    f"{type(metric).__name__} compares with the {needed[0]} images others than "
+                    f"these. Received: split={metric.split!r}"
+                )
             missing = [split for split in needed if split not in datasets]
             if missing:
                 raise ValueError(
@@ -159,11 +168,12 @@ class Evaluation:
         self.metrics = [_with_network(metric, self.network) for metric in self.metrics]
         for metric in self.metrics:
             # A network that refuses such images does so now.
-            metric.build_for(self.image_shape)
+            if not metric.reads:
+                metric.build_for(self.image_shape)
 
     def _add_reals(self, split, dataset, metrics):
         """Shows the metrics one split of the reals, and returns how many these are."""
-        groups = self._by_network([metric for metric in metrics if not metric.needs_generator])
+        groups = self._by_network([m for m in metrics if not (m.needs_generator or m.reads)])
         kept = {key: group for key, group in groups.items() if group[0] and group[0].weights()}
         direct = [group for key, group in groups.items() if key not in kept]
         digest, labels = _Digest(), []
@@ -234,25 +244,14 @@ class Evaluation:
             gan: `kgan.GAN`.
 
         Raises:
-            ValueError: if images are of another shape, or labels are missing, or not those of a
-                classifier that is to know them.
+            ValueError: if images are of another shape, labels are missing, or a metric refuses it.
         """
         if self.image_shape is not None:
             check_images(np.zeros((1, *self.image_shape), "float32"), gan.image_shape)
         for metric in self.metrics:
-            if metric.needs_labels and gan.num_classes is None:
-                raise ValueError(
-                    f"{type(metric).__name__} needs the class of each sample, which only a GAN "
-                    "with num_classes knows. Received: a GAN without classes"
-                )
-            knows = metric.states and metric.needs_labels and metric.looks_at == "logits"
-            if knows and metric._shape != (gan.num_classes,):
-                # Those of ImageNet would be taken for the first ten of CIFAR, say.
-                raise ValueError(
-                    f"{type(metric).__name__} needs a classifier of the GAN's own classes "
-                    f"(features=…). Received: {metric._shape[0]} logits and a GAN of "
-                    f"{gan.num_classes} classes"
-                )
+            metric.check_gan(gan)
+            if metric.reads and self.image_shape is not None:
+                metric.build_from(gan)
         if self._labels is not None and gan.is_conditional:
             self._labels_for(gan, len(self._labels), seed=0)
         if gan.is_conditional and self._has_labels is False:
@@ -286,6 +285,7 @@ class Evaluation:
             metric.reset_fakes()
         with _seeded(gan, seed):
             self._look_at_samples(gan, n, seed)
+            self._read_reals(gan)
         return self._results()
 
     def _check_ready(self):
@@ -295,8 +295,11 @@ class Evaluation:
             )
 
     def _look_at_samples(self, gan, n, seed):
-        draws = [metric for metric in self.metrics if metric.needs_generator]
-        looks = [metric for metric in self.metrics if not metric.needs_generator]
+        judges = [metric for metric in self.metrics if not metric.reads]
+        if not judges:
+            return
+        draws = [metric for metric in judges if metric.needs_generator]
+        looks = [metric for metric in judges if not metric.needs_generator]
         bar = self._bar("samples", n, "sample")
         groups, done = list(self._by_network(looks).values()), 0
         for images, labels in self._samples(gan, n, seed):
@@ -305,6 +308,18 @@ class Evaluation:
                 metric.update_from(gan, None, images, labels)
             done += len(images)
             bar.update(done)
+
+    def _read_reals(self, gan):
+        """Shows the reals through this GAN to the metrics that read what it says of them."""
+        readers = [metric for metric in self.metrics if metric.reads]
+        for split, dataset in self._read.items():
+            looks = [metric for metric in readers if metric.split == split]
+            learns = [metric for metric in readers if _learned_split(metric) == split]
+            for images, labels in self._batches(f"{split}, {type(gan).__name__}", dataset):
+                for metric in looks:
+                    metric.update_from(gan, images, None, labels)
+                for metric in learns:
+                    metric.learn_from(gan, images, labels)
 
     def judge_images(self, dataset):
         """Compares images, of whatever model, with the reals.
@@ -317,14 +332,15 @@ class Evaluation:
 
         Raises:
             ValueError: if they are no images of the reals' shape, labels are missing, or a metric
-                draws samples of its own.
+                draws samples of its own or reads what the GAN says of reals.
         """
         self._check_ready()
         images, labels = first_batch(dataset)
         for metric in self.metrics:
-            if metric.needs_generator:
+            if metric.needs_generator or metric.reads:
+                does = "reads real images" if metric.reads else "draws its own samples"
                 raise ValueError(
-                    f"{type(metric).__name__} draws its own samples, so that it needs the GAN. "
+                    f"{type(metric).__name__} {does}, so that it needs the GAN. "
                     "Received: images only"
                 )
             if metric.needs_labels and labels is None:
@@ -500,6 +516,24 @@ def parse_metrics(metrics):
     return metrics
 
 
+def _shown_splits(metric):
+    """Returns the splits of which an evaluation shows this metric the images, a set of str.
+
+    Args:
+        metric: `kgan.metrics.GANMetric`.
+
+    Example:
+    >>> sorted(shown_splits(kgan.metrics.CodeNeighbors()))
+    ['test', 'train']
+    """
+    return {metric.split, _learned_split(metric)} - {None}
+
+
+def _learned_split(metric):
+    """Returns the split from which a metric learns what the GAN says of reals, or None."""
+    return ADAPTS_TO[metric.adapts_to] if metric.reads and metric.adapts_to else None
+
+
 def batches_of(dataset):
     """Yields the batches of a data set as arrays: float32 images, and labels or None.
 
@@ -594,7 +628,7 @@ def _seeded(gan, seed):
 
 
 def _lacks_network(metric):
-    return metric.features is None and metric.looks_at != "images"
+    return metric.features is None and metric.takes_network()
 
 
 def _with_network(metric, network):
