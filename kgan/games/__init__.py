@@ -7,5 +7,16 @@ from kgan.games.bigan import BiGAN
 from kgan.games.cluster_gan import ClusterGAN
 from kgan.games.cogan import CoGAN
 from kgan.games.infogan import InfoGAN
+from kgan.games.sgan import SGAN, IndifferentLoss
 
-__all__ = ["AAE", "ACGAN", "BEGAN", "BiGAN", "ClusterGAN", "CoGAN", "InfoGAN"]
+__all__ = [
+    "AAE",
+    "ACGAN",
+    "BEGAN",
+    "BiGAN",
+    "ClusterGAN",
+    "CoGAN",
+    "IndifferentLoss",
+    "InfoGAN",
+    "SGAN",
+]
