@@ -154,7 +154,7 @@ def _steps(network, source, count, classes):
 def _is_progress(layer, variable):
     """Returns whether a variable is a number that a layer keeps, such as how far it has grown."""
     kept = {id(one) for one in layer._non_trainable_variables}
-    return not variable.shape and id(variable) in kept
+    return tuple(variable.shape) == () and id(variable) in kept
 
 
 def _config(layer):
