@@ -95,9 +95,9 @@ class _Blocks:
 
     def normalized(self, layer):
         """Returns the layer, under spectral norm if it is to be."""
-        return (
-            SpectralNormalization(layer, name=f"sn_{layer.name}") if self.spectral_norm else layer
-        )
+        if self.spectral_norm:
+            return SpectralNormalization(layer, name=f"normalized_{layer.name}")
+        return layer
 
     def convolution(self, filters, name):
         """Returns a 3x3 convolution before or after a rectifier."""

@@ -1,0 +1,54 @@
+"""SNGAN: every layer of the discriminator is divided by its largest singular value.
+
+    python -m kgan.zoo.sngan --dataset mnist
+
+Miyato, Kataoka, Koyama, Yoshida 2018, "Spectral Normalization for Generative Adversarial Networks",
+arXiv 1802.05957.
+"""
+
+import sys
+
+from kgan.zoo import networks, runner
+from kgan.zoo.recipe import Paper, ResidualRecipe
+
+PAPER = Paper(
+    title="Spectral Normalization for Generative Adversarial Networks",
+    authors="Miyato, Kataoka, Koyama, Yoshida",
+    year=2018,
+    url="https://arxiv.org/abs/1802.05957",
+)
+# The residual networks of CIFAR-10, table 4. Numbers without a section are from the authors' code,
+# pfnet-research/sngan_projection, whose rates fall linearly and whose generator sees twice as many
+# fakes in an update as the discriminator.
+DEFAULT = ResidualRecipe(
+    epochs=320,  # 50,000 generator updates of CIFAR-10
+    batch_size=64,
+    generator_learning_rate=2e-4,  # alpha
+    discriminator_learning_rate=2e-4,
+    discriminator_steps=5,  # n_dis
+    beta_1=0.0,
+    beta_2=0.9,
+    cosine_decay=True,
+    loss="hinge",  # equations 16 and 17
+    updates="alternating",  # algorithm 1
+    latent_dim=128,  # table 4
+    generator_width=256,
+    discriminator_width=128,
+)
+MNIST = DEFAULT.but(
+    epochs=4,
+    generator_learning_rate=1e-3,
+    discriminator_learning_rate=1e-3,
+    discriminator_steps=1,
+    generator_width=16,
+    discriminator_width=16,
+    max_width=64,
+)
+DIGITS = MNIST.but(epochs=60, image_size="16")
+RECIPES = {"default": DEFAULT, "mnist": MNIST, "cifar10": DEFAULT, "digits": DIGITS}
+
+build = networks.residual_gan
+
+
+if __name__ == "__main__":
+    runner.main(sys.modules[__name__])
