@@ -12,7 +12,6 @@ it are classes, and nothing is written without --out.
 
 import collections
 import functools
-import importlib.util
 import json
 import math
 import pathlib
@@ -31,8 +30,8 @@ from kgan.metrics import features as features_room
 from kgan.metrics.base import METRICS
 from kgan.metrics.evaluation import Evaluation, parse_metrics
 from kgan.metrics.splits import datasets_for, in_order
+from kgan.zoo.learned import find_for_run
 from kgan.zoo.run import versions
-from kgan.zoo.runner import prepared
 
 FLAGS = flags.FLAGS
 NUM_SAMPLES = 10_000
@@ -132,16 +131,13 @@ def evaluate_run(path):
     path = loading.find(path)
     gan = _load(path)
     evaluation.check(gan)
-    learned = _learned(path if path.is_dir() else path.parent)
+    config = loading.training_config(path if path.is_dir() else path.parent)
+    learned = config.get("flags", {})
     dataset = FLAGS.dataset or learned.get("dataset")
     if dataset is None:
         raise ValueError(f"Give --dataset, which no config.json tells. Received: {path} alone")
     find = functools.partial(
-        ImageSource.find,
-        dataset,
-        image_size=gan.image_shape[:2],
-        channels=gan.image_shape[2],
-        data_dir=FLAGS.data_dir or learned.get("data_dir"),
+        find_for_run(gan, config), dataset, data_dir=FLAGS.data_dir or learned.get("data_dir")
     )
     evaluation.set_reals(datasets_for(evaluation.metrics, find), gan)
     n = FLAGS.n or NUM_SAMPLES
@@ -174,27 +170,6 @@ def _load(path):
 def _is_run(path):
     is_trained = (path / loading.MODEL_FILE).exists() or (path / "checkpoints").exists()
     return is_trained or presets.is_preset(path)
-
-
-def find_for_run(gan, config):
-    """Returns `ImageSource.find` for what a run's GAN learns from, of the shape that it draws.
-
-    Args:
-        gan: `kgan.GAN` of images.
-        config: dict, what the run's `config.json` holds, or an empty one without it.
-    """
-    size, channels = gan.image_shape[:2], gan.image_shape[2]
-    name = f"kgan.zoo.{config.get('module')}"
-    module = importlib.import_module(name) if importlib.util.find_spec(name) else None
-    if not hasattr(module, "prepare"):
-        return functools.partial(ImageSource.find, image_size=size, channels=channels)
-    # What its GAN sees is made of images that may have another shape.
-    recipes, flags = module.RECIPES, config["flags"]
-    recipe = recipes.get(flags["dataset"], recipes["default"]).but(**config["recipe"])
-    find = functools.partial(
-        ImageSource.find, image_size=recipe.image_size, channels=flags.get("channels")
-    )
-    return prepared(module, recipe, find)
 
 
 # --- Folders ------------------------------------------------------------------------------------

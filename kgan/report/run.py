@@ -6,9 +6,9 @@ import math
 import pathlib
 
 from kgan.callbacks import read_metrics
-from kgan.data import ImageSource
 from kgan.grid import CHANNELS
 from kgan.loading import MODEL_FILE, find, load_gan, training_config
+from kgan.zoo.learned import find_for_run
 
 
 class Run:
@@ -97,12 +97,9 @@ class Run:
                 "The run does not say what it was trained on: name it with --dataset. "
                 f"Received: {self.path} without config.json"
             )
-        *size, channels = self.gan.image_shape
-        return ImageSource.find(
+        return find_for_run(self.gan, self.config)(
             dataset,
             split=split,
-            image_size=size,
-            channels=channels,
             data_dir=data_dir or self.config.get("flags", {}).get("data_dir"),
         )
 
