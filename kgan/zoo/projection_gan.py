@@ -17,8 +17,8 @@ PAPER = Paper(
     url="https://arxiv.org/abs/1802.05637",
 )
 CONDITIONAL = "always"
-# The training on ImageNet's 128x128 images, from the authors' code, pfnet-research/sngan_projection.
-# Its rates fall to 0 in the last ninth.
+# The training on ImageNet's 128x128 images is from pfnet-research/sngan_projection, the authors'
+# code, whose rates fall to 0 in the last ninth.
 DEFAULT = ResidualRecipe(
     epochs=112,  # 450,000 generator updates of ImageNet
     batch_size=64,  # 16 on each of four GPUs
