@@ -8,6 +8,7 @@ from kgan.backbones.coupled import CoupledDiscriminator, CoupledGenerator
 from kgan.backbones.dcgan import DCGANDiscriminator, DCGANGenerator
 from kgan.backbones.encoder import MLPEncoder
 from kgan.backbones.mlp import MLPDiscriminator, MLPGenerator
+from kgan.backbones.noisy_mlp import BatchNormMLPGenerator, NoisyMLPDiscriminator
 from kgan.backbones.progressive import ProgressiveDiscriminator, ProgressiveGenerator
 from kgan.backbones.resnet import ResNetDiscriminator, ResNetGenerator
 
@@ -16,6 +17,7 @@ __all__ = [
     "BEGANEncoder",
     "BEGANGenerator",
     "Backbone",
+    "BatchNormMLPGenerator",
     "Committee",
     "CoupledDiscriminator",
     "CoupledGenerator",
@@ -24,6 +26,7 @@ __all__ = [
     "MLPDiscriminator",
     "MLPEncoder",
     "MLPGenerator",
+    "NoisyMLPDiscriminator",
     "ProgressiveDiscriminator",
     "ProgressiveGenerator",
     "ResNetDiscriminator",

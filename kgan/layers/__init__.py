@@ -21,6 +21,7 @@ from kgan.layers.normalization import PixelNormalization, ReferenceBatch, Virtua
 from kgan.layers.pack import Pack
 from kgan.layers.reparametrization import EqualizedLearningRate, SpectralNormalization
 from kgan.layers.resampling import FIRDownsample2D, FIRUpsample2D, NearestUpsample2D
+from kgan.layers.weight_normalization import WeightNormalization
 
 __all__ = [
     "AdaptiveInstanceNormalization",
@@ -47,4 +48,5 @@ __all__ = [
     "SpectralNormalization",
     "TwinClassifierHead",
     "VirtualBatchNormalization",
+    "WeightNormalization",
 ]
