@@ -87,8 +87,9 @@ class CoupledGenerator(Backbone):
             dtype=dtype,
             name="both",
         )
-        split = keras.layers.Reshape((height, one_width, 2, channels), dtype="float32")
-        permute = keras.layers.Permute((1, 3, 2, 4), dtype="float32")
+        domains = (height, one_width, 2, channels)
+        split = keras.layers.Reshape(domains, dtype="float32", name="split")
+        permute = keras.layers.Permute((1, 3, 2, 4), dtype="float32", name="permute")
         beside = keras.layers.Reshape(image_shape, dtype="float32", name="side_by_side")
 
         # === Functional Model ===

@@ -1,0 +1,46 @@
+import keras
+import numpy as np
+import pytest
+
+from kgan.backbones import BEGANEncoder, BEGANGenerator
+from tests.conformance import run_backbone_test
+
+LATENT = np.random.default_rng(0).normal(size=(3, 5)).astype("float32")
+IMAGE = np.random.default_rng(1).uniform(-1, 1, (3, 16, 24, 2)).astype("float32")
+
+
+def test_generator():
+    arguments = {"image_shape": (16, 24, 2), "latent_dim": 5, "width": 3}
+    run_backbone_test(BEGANGenerator, arguments, LATENT, (3, 16, 24, 2))
+
+
+def test_encoder():
+    arguments = {"image_shape": (16, 24, 2), "code_dim": 5, "width": 3}
+    run_backbone_test(BEGANEncoder, arguments, IMAGE, (3, 5))
+
+
+def convolutions(model):
+    """Returns (channels, stride, height of the output) of each convolution, in order."""
+    found = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+    assert all(layer.kernel_size == (3, 3) for layer in found)
+    return [(layer.filters, layer.strides[0], layer.output.shape[1]) for layer in found]
+
+
+def test_figure_1():
+    """Two convolutions a size; the encoder's channels grow by n where its maps shrink."""
+    assert convolutions(BEGANGenerator((32, 32, 3), 6, width=7)) == [
+        (7, 1, 4), (7, 1, 4), (7, 1, 8), (7, 1, 8),
+        (7, 1, 16), (7, 1, 16), (7, 1, 32), (7, 1, 32), (3, 1, 32),
+    ]  # fmt: skip
+    assert convolutions(BEGANEncoder((32, 32, 3), 6, width=7)) == [
+        (7, 1, 32), (7, 1, 32), (14, 2, 16), (14, 1, 16), (14, 1, 16), (21, 2, 8),
+        (21, 1, 8), (21, 1, 8), (28, 2, 4), (28, 1, 4), (28, 1, 4),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("cls", [BEGANGenerator, BEGANEncoder])
+def test_bad_arguments(cls):
+    with pytest.raises(ValueError, match="Nearest: 28x28, 32x32"):
+        cls((30, 30, 1))
+    with pytest.raises(ValueError, match="`width` must be .* Received: width=0"):
+        cls((8, 8, 1), width=0)
