@@ -705,7 +705,7 @@ def test_metrics_get_the_labels_of_a_conditional_gan():
     gan = make_gan(num_classes=3, compile_kwargs={"metrics": [metric], "run_eagerly": True})
     gan.evaluate(IMAGES, LABELS, batch_size=16, verbose=0)
     np.testing.assert_array_equal(metric.saw, LABELS)
-    with pytest.raises(ValueError, match=r"Labelled needs classes.*GAN\(num_classes=…\)"):
+    with pytest.raises(ValueError, match=r"Labelled needs the class.*GAN\(num_classes=…\)"):
         make_gan(compile_kwargs={"metrics": [Labelled()]})
 
 

@@ -293,8 +293,8 @@ class GANMetric(keras.metrics.Metric):
             return
         if gan.num_classes is None:
             raise ValueError(
-                f"{type(self).__name__} needs classes, which come with GAN(num_classes=…). "
-                "Received: a GAN without classes"
+                f"{type(self).__name__} needs the class of each sample, which comes with "
+                "GAN(num_classes=…). Received: a GAN without classes"
             )
         if self.states and self.looks_at == "logits" and self._shape != (gan.num_classes,):
             # Those of ImageNet would be taken for the first ten of CIFAR, say.

@@ -1,3 +1,4 @@
+import functools
 import json
 
 import keras
@@ -5,17 +6,22 @@ import numpy as np
 import pytest
 import sklearn.metrics
 import tensorflow as tf
+from absl import flags
 from keras import ops
+from PIL import Image
 
 import kgan
+from kgan import evaluate
 from kgan.metrics import readings
 from kgan.metrics.evaluation import Evaluation
+from kgan.metrics.splits import datasets_for
 from tests import conformance, networks
 
 SHAPE = (4, 4, 1)
 ALL = (kgan.metrics.ClassificationError, kgan.metrics.Clustering, kgan.metrics.CodeNeighbors)
 
 
+@keras.saving.register_keras_serializable(package="kgan_tests")
 class Reader(kgan.GAN):
     """Knows classes and codes by heart: the first pixels hold logits, all are the code."""
 
@@ -342,14 +348,63 @@ def test_keras_evaluate_on_two_replicas(two_replicas):
     assert logs["classification_error"] == expected_results()["classification_error"]
 
 
+def save_images(folder, seed, n=8):
+    """Writes noise of three classes as PNG files, and returns what they hold, class after class."""
+    rng, pixels = np.random.default_rng(seed), []
+    for name in "abc":
+        (folder / name).mkdir(parents=True)
+        for i in range(n):
+            pixels.append(rng.integers(0, 256, SHAPE[:2], "uint8"))
+            Image.fromarray(pixels[-1]).save(folder / name / f"{i}.png")
+    return np.reshape(pixels, (3 * n, 16)) / 127.5 - 1, np.repeat([0, 1, 2], n)
+
+
+@pytest.fixture
+def program(monkeypatch, capsys):
+    """Runs the program: arguments -> exit code, standard output, standard error."""
+
+    def run(*argv):
+        values = flags.FlagValues()
+        evaluate.define_flags(values)
+        monkeypatch.setattr(evaluate, "FLAGS", values)
+        return evaluate.main(values(["evaluate", *map(str, argv)])), *capsys.readouterr()
+
+    return run
+
+
+def test_the_program(tmp_path, program):
+    training, classes = save_images(tmp_path / "data" / "train", 0)
+    test, truth = save_images(tmp_path / "data" / "test", 1)
+    make_gan().save(tmp_path / "model.keras")
+    dataset = f"--dataset={tmp_path / 'data'}"
+    code, out, _ = program(tmp_path, dataset, "--metrics=error,clusters,codes")
+    assert code == 0 and "data test (24)" in out
+    said = np.argmax(test[:, :3], axis=1)
+    expected = {
+        "classification_error": np.mean(said != truth),
+        "clustering_nmi": sklearn.metrics.normalized_mutual_info_score(truth, said),
+        "code_neighbors_accuracy": np.mean(one_nearest(test, training, classes) == truth),
+    }
+    report = json.loads((tmp_path / "metrics.json").read_text())
+    assert {name: report[name] for name in expected} == pytest.approx(expected)
+    assert report["evaluation"]["splits"] == {"test": 24, "train": 24}
+    code, _, err = program(tmp_path, dataset, "--metrics=codes", "--split=train")
+    assert code == 2 and "with the train images others than these" in err
+
+
+def test_the_program_needs_a_run(tmp_path, program):
+    save_images(tmp_path, 0)
+    code, _, err = program(tmp_path, f"--against={tmp_path}", "--metrics=error")
+    assert code == 2 and "reads real images, so that it needs a run. Received" in err
+
+
 def test_a_saved_gan_keeps_them(tmp_path):
     metric = kgan.metrics.Clustering(max_samples=7)
-    config = json.loads(json.dumps(keras.saving.serialize_keras_object(metric)))
-    assert keras.saving.deserialize_keras_object(config).max_samples == 7
-    gan = make_gan(kgan.GAN)
-    gan.classify = lambda images: images[:, :3, 0, 0]
+    gan = make_gan()
     gan.compile(metrics=[metric])
-    assert gan.get_compile_config()["metrics"][0]["class_name"] == "Clustering"
+    gan.save(tmp_path / "model.keras")
+    (copy,) = keras.models.load_model(tmp_path / "model.keras").compile_arguments["metrics"]
+    assert isinstance(copy, kgan.metrics.Clustering) and copy.max_samples == 7
 
 
 # --- What does not fit --------------------------------------------------------------------------
@@ -387,6 +442,13 @@ def test_keras_has_one_data_set_only():
     message = "CodeNeighbors compares test images with training.*kgan.callbacks.Evaluate.*Received"
     with pytest.raises(ValueError, match=message):
         make_gan().compile(metrics=[kgan.metrics.CodeNeighbors()])
+
+
+def test_a_data_set_without_test_images():
+    find = functools.partial(kgan.data.ImageSource.find, "digits")
+    assert set(datasets_for([kgan.metrics.ClassificationError()], find)) == {"test"}
+    with pytest.raises(ValueError, match="CodeNeighbors compares with images that were held out"):
+        datasets_for([kgan.metrics.CodeNeighbors()], find)
 
 
 def test_missing_labels(tmp_path):
