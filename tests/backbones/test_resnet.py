@@ -192,6 +192,9 @@ def test_networks_of_table_5():
     )
     shapes = [discriminator.get_layer(f"block_{i}").output.shape[1:] for i in range(5)]
     assert shapes == [(24, 24, 1), (12, 12, 2), (6, 6, 4), (3, 3, 8), (3, 3, 16)]
+    # Blocks after the first widen in their second convolution, in the authors' code.
+    first = [x.filters for x in convolutions(discriminator) if x.name.endswith("convolution_1")]
+    assert first == [1, 1, 2, 4, 8]
 
 
 def test_layers_start_as_the_authors():
