@@ -65,12 +65,16 @@ class BiGAN(EncoderGAN):
 
     def view(self, images, codes=None, training=False):
         """Returns what there is to know of these images beside codes, by default the encoder's."""
-        codes = self.codes(images, training) if codes is None else codes
+        images, codes = self._pair(images, codes, training)
         return super().view(images, codes, training) | {"codes": codes}
 
     def score(self, images, codes=None, training=False):
         """Returns the discriminator's scores of images beside codes, by default the encoder's."""
-        return super().score(images, self.codes(images) if codes is None else codes, training)
+        return super().score(*self._pair(images, codes, training), training)
+
+    def _pair(self, images, codes, training):
+        images = ops.convert_to_tensor(images)
+        return images, self.codes(images, training) if codes is None else codes
 
     def compute_losses(self, real_images, labels, training=True):
         """Plays one round; see `kgan.GAN.compute_losses`."""
