@@ -1,0 +1,45 @@
+"""Relativistic GAN: is a real more real than the average fake, and the other way round?
+
+    python -m kgan.zoo.relativistic_gan --dataset mnist
+
+Jolicoeur-Martineau 2018, "The relativistic discriminator: a key element missing from standard GAN",
+arXiv 1807.00734. This is RaSGAN; --loss gives the others: relativistic_paired (RSGAN),
+relativistic_average_least_squares (RaLSGAN), relativistic_average_hinge (RaHingeGAN), and with
+--penalty=gradient_penalty:10 those of the paper that end in -GP.
+"""
+
+import sys
+
+from kgan.zoo import networks, runner
+from kgan.zoo.recipe import ConvolutionalRecipe, Paper
+
+PAPER = Paper(
+    title="The relativistic discriminator: a key element missing from standard GAN",
+    authors="Jolicoeur-Martineau",
+    year=2018,
+    url="https://arxiv.org/abs/1807.00734",
+)
+# Section 5.1 with DCGAN's settings, but for its spectral norm.
+DEFAULT = ConvolutionalRecipe(
+    epochs=64,  # 100,000 updates of CIFAR-10's 50,000 images
+    batch_size=32,
+    generator_learning_rate=2e-4,
+    discriminator_learning_rate=2e-4,
+    beta_1=0.5,
+    loss="relativistic_average",
+    latent_dim=128,
+)
+MNIST = DEFAULT.but(
+    **networks.NARROW,
+    epochs=10,
+    generator_learning_rate=1e-3,
+    discriminator_learning_rate=1e-3,
+)
+DIGITS = MNIST.but(epochs=120, image_size="16")
+RECIPES = {"default": DEFAULT, "mnist": MNIST, "digits": DIGITS}
+
+build = networks.convolutional_gan
+
+
+if __name__ == "__main__":
+    runner.main(sys.modules[__name__])

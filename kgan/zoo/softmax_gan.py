@@ -1,0 +1,37 @@
+"""Softmax GAN: one softmax over the batch says how probable each real and each fake is.
+
+    python -m kgan.zoo.softmax_gan --dataset mnist
+
+Lin 2017, "Softmax GAN", arXiv 1704.06191.
+"""
+
+import sys
+
+from kgan.zoo import networks, runner
+from kgan.zoo.recipe import ConvolutionalRecipe, Paper
+
+PAPER = Paper(title="Softmax GAN", authors="Lin", year=2017, url="https://arxiv.org/abs/1704.06191")
+# Section 4: DCGAN's networks, of which it trains also those without batch norm.
+DEFAULT = ConvolutionalRecipe(
+    epochs=25,
+    batch_size=64,
+    generator_learning_rate=2e-4,
+    discriminator_learning_rate=2e-4,
+    beta_1=0.5,
+    loss="softmax_gan",
+    latent_distribution="uniform",
+)
+MNIST = DEFAULT.but(
+    **networks.NARROW,
+    epochs=10,
+    generator_learning_rate=1e-3,
+    discriminator_learning_rate=1e-3,
+)
+DIGITS = MNIST.but(epochs=120, image_size="16")
+RECIPES = {"default": DEFAULT, "mnist": MNIST, "digits": DIGITS}
+
+build = networks.convolutional_gan
+
+
+if __name__ == "__main__":
+    runner.main(sys.modules[__name__])

@@ -1,0 +1,44 @@
+"""WGAN: a critic whose weights are clipped estimates the Earth mover's distance.
+
+    python -m kgan.zoo.wgan --dataset mnist
+
+Arjovsky, Chintala, Bottou 2017, "Wasserstein GAN", arXiv 1701.07875.
+"""
+
+import functools
+import sys
+
+from kgan.zoo import networks, runner
+from kgan.zoo.recipe import ConvolutionalRecipe, Paper
+
+PAPER = Paper(
+    title="Wasserstein GAN",
+    authors="Arjovsky, Chintala, Bottou",
+    year=2017,
+    url="https://arxiv.org/abs/1701.07875",
+)
+# Algorithm 1, with "the convolutional DCGAN architecture" of section 4.2.
+DEFAULT = ConvolutionalRecipe(
+    epochs=25,
+    batch_size=64,  # m
+    generator_learning_rate=5e-5,  # alpha, of RMSprop: Adam's momentum made it unstable (4.3)
+    discriminator_learning_rate=5e-5,
+    discriminator_steps=5,  # n_critic
+    loss="wasserstein",
+    penalties=("weight_clipping:0.01",),  # c
+    updates="alternating",
+)
+MNIST = DEFAULT.but(
+    **networks.NARROW,
+    epochs=12,
+    generator_learning_rate=5e-4,
+    discriminator_learning_rate=5e-4,
+)
+DIGITS = MNIST.but(epochs=120, image_size="16")
+RECIPES = {"default": DEFAULT, "mnist": MNIST, "digits": DIGITS}
+
+build = functools.partial(networks.convolutional_gan, optimizer=networks.rms_prop)
+
+
+if __name__ == "__main__":
+    runner.main(sys.modules[__name__])

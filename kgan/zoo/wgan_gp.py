@@ -1,0 +1,48 @@
+"""WGAN-GP: a critic whose gradient is held to norm 1 between reals and fakes.
+
+    python -m kgan.zoo.wgan_gp --dataset mnist
+
+Gulrajani, Ahmed, Arjovsky, Dumoulin, Courville 2017, "Improved Training of Wasserstein GANs",
+arXiv 1704.00028.
+"""
+
+import sys
+
+from kgan.zoo import networks, runner
+from kgan.zoo.recipe import ConvolutionalRecipe, Paper
+
+PAPER = Paper(
+    title="Improved Training of Wasserstein GANs",
+    authors="Gulrajani, Ahmed, Arjovsky, Dumoulin, Courville",
+    year=2017,
+    url="https://arxiv.org/abs/1704.00028",
+)
+# Algorithm 1, whose line "Require" gives the numbers.
+DEFAULT = ConvolutionalRecipe(
+    epochs=50,
+    batch_size=64,  # m
+    generator_learning_rate=1e-4,  # alpha
+    discriminator_learning_rate=1e-4,
+    discriminator_steps=5,  # n_critic
+    beta_1=0.0,
+    beta_2=0.9,
+    loss="wasserstein",
+    penalties=("gradient_penalty:10",),  # lambda
+    updates="alternating",
+    batch_norm=False,  # section 4: "No critic batch normalization"
+    latent_dim=128,  # the authors' code
+)
+MNIST = DEFAULT.but(
+    **networks.NARROW,
+    epochs=12,
+    generator_learning_rate=1e-3,
+    discriminator_learning_rate=1e-3,
+)
+DIGITS = MNIST.but(epochs=120, image_size="16")
+RECIPES = {"default": DEFAULT, "mnist": MNIST, "digits": DIGITS}
+
+build = networks.convolutional_gan
+
+
+if __name__ == "__main__":
+    runner.main(sys.modules[__name__])
