@@ -35,16 +35,8 @@ DEFAULT = ResidualRecipe(
     generator_width=256,
     discriminator_width=128,
 )
-MNIST = DEFAULT.but(
-    epochs=4,
-    generator_learning_rate=1e-3,
-    discriminator_learning_rate=1e-3,
-    discriminator_steps=1,
-    generator_width=16,
-    discriminator_width=16,
-    max_width=64,
-)
-DIGITS = MNIST.but(epochs=60, image_size="16")
+MNIST = DEFAULT.but(**networks.NARROW_RESIDUAL, epochs=6)
+DIGITS = MNIST.but(epochs=80, image_size="16")
 RECIPES = {"default": DEFAULT, "mnist": MNIST, "cifar10": DEFAULT, "digits": DIGITS}
 
 build = networks.residual_gan
