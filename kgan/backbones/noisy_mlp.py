@@ -80,6 +80,7 @@ class NoisyMLPDiscriminator(Backbone):
                     width,
                     kernel_initializer=keras.initializers.RandomNormal(stddev=INITIAL_STDDEV),
                     dtype=dtype,
+                    name=f"linear_{i}",
                 ),
                 gain=gain,
                 dtype=dtype,
