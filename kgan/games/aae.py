@@ -45,7 +45,7 @@ class AAE(EncoderGAN):
     ...     kgan.backbones.MLPDiscriminator(image_shape=(4,), units=[8]),
     ...     kgan.backbones.MLPEncoder(image_shape=(2,), code_dim=4, units=[8]),
     ... )
-    >>> gan.encode(np.zeros((5, 2))).shape
+    >>> tuple(gan.encode(np.zeros((5, 2))).shape)
     (5, 4)
     """
 
@@ -74,7 +74,7 @@ class AAE(EncoderGAN):
 
     def play(self, real_images, labels, training=True):
         """Plays one round; see `kgan.GAN.play`."""
-        codes = self.codes(real_images, training)
+        codes = self.encode(real_images, training)
         restored = self.synthesize(codes, labels, training)
         latents = self.sample_latents(ops.shape(real_images)[0], training)
         known = {"labels": labels} if self.is_conditional else {}
@@ -85,7 +85,7 @@ class AAE(EncoderGAN):
 
     def score(self, images, labels=None, training=False):
         """Returns the discriminator's scores of these images' codes."""
-        return super().score(self.codes(images, training), None, training)
+        return super().score(self.encode(images, training), None, training)
 
     def compute_losses(self, real_images, labels, training=True):
         """Plays one round; see `kgan.GAN.compute_losses`."""

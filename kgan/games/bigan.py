@@ -40,7 +40,7 @@ class BiGAN(EncoderGAN):
     ...     kgan.backbones.MLPDiscriminator(image_shape=(2,), units=[8], condition_dim=4),
     ...     kgan.backbones.MLPEncoder(image_shape=(2,), code_dim=4, units=[8]),
     ... )
-    >>> gan.encode(np.zeros((5, 2))).shape
+    >>> tuple(gan.encode(np.zeros((5, 2))).shape)
     (5, 4)
     """
 
@@ -74,7 +74,7 @@ class BiGAN(EncoderGAN):
 
     def _pair(self, images, codes, training):
         images = ops.convert_to_tensor(images)
-        return images, self.codes(images, training) if codes is None else codes
+        return images, self.encode(images, training) if codes is None else codes
 
     def compute_losses(self, real_images, labels, training=True):
         """Plays one round; see `kgan.GAN.compute_losses`."""

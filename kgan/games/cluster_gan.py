@@ -38,7 +38,7 @@ class ClusterGAN(EncoderGAN):
     ...     kgan.backbones.MLPEncoder(image_shape=(2,), code_dim=4, units=[8]),
     ...     clusters=3,
     ... )
-    >>> gan.classify(np.zeros((5, 2))).shape
+    >>> tuple(gan.classify(np.zeros((5, 2))).shape)
     (5, 3)
     """
 

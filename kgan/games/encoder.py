@@ -80,47 +80,37 @@ class EncoderGAN(GAN):
         hot = ops.one_hot(largest, self.clusters, dtype=drawn.dtype)
         return ops.concatenate([self.latent_scale * drawn[:, : -self.clusters], hot], axis=-1)
 
-    def codes(self, images, training=False):
-        """Returns the encoder's codes of these images, in float32."""
-        return self._as_codes(self.encoder(images, training=training))
+    def encode(self, images, training=False):
+        """Returns the codes of images, with probabilities for the clusters.
 
-    def _as_codes(self, outputs):
-        """Returns the encoder's output as float32 codes, whose clusters are probabilities."""
-        outputs = ops.cast(outputs, "float32")
+        Args:
+            images: float `(batch, *image_shape)` in [-1, 1].
+            training: bool, whether the encoder trains. Defaults to False.
+
+        Returns:
+            float32 tensor `(batch, latent_dim)`.
+        """
+        outputs = ops.cast(self.encoder(images, training=training), "float32")
         if self.clusters is None:
             return outputs
         style, logits = outputs[:, : -self.clusters], outputs[:, -self.clusters :]
         return ops.concatenate([style, ops.softmax(logits)], axis=-1)
 
-    def encode(self, images, batch_size=128):
-        """Returns the codes of images, clusters as probabilities.
+    def classify(self, images):
+        """Returns how probable the encoder takes each cluster to be.
 
         Args:
-            images: float `(n, *image_shape)` in [-1, 1].
-            batch_size: int >= 1, how many are computed at once. Defaults to 128.
+            images: float `(batch, *image_shape)` in [-1, 1].
 
         Returns:
-            float32 NumPy array `(n, latent_dim)`.
-        """
-        outputs = self.encoder.predict(images, batch_size=batch_size, verbose=0)
-        return ops.convert_to_numpy(self._as_codes(outputs))
-
-    def classify(self, images, batch_size=128):
-        """Returns how likely each image belongs to each cluster.
-
-        Args:
-            images: float `(n, *image_shape)` in [-1, 1].
-            batch_size: int >= 1, how many are computed at once. Defaults to 128.
-
-        Returns:
-            float32 NumPy array `(n, clusters)`.
+            float32 tensor `(batch, clusters)`, each row a distribution.
 
         Raises:
             ValueError: if the latents have no clusters.
         """
         if self.clusters is None:
-            raise ValueError(f"{type(self).__name__} needs clusters=… Received: clusters=None")
-        return self.encode(images, batch_size)[:, -self.clusters :]
+            raise ValueError("classify needs clusters. Received: clusters=None")
+        return self.encode(images)[:, -self.clusters :]
 
     def _round(self, real, fake, beside, labels, training):
         """Returns the round of a game that is not played with images alone.

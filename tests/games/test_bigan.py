@@ -73,7 +73,7 @@ def test_penalties_see_images_beside_the_reals_codes():
 
 def test_images_without_codes_get_the_encoder_s():
     gan = build()
-    expected = gan.discriminator([IMAGES, gan.encode(IMAGES)])
+    expected = gan.discriminator([keras.ops.convert_to_tensor(IMAGES), gan.encode(IMAGES)])
     np.testing.assert_allclose(gan.score(IMAGES), expected, rtol=1e-5)
     np.testing.assert_allclose(gan.view(IMAGES)["score"], expected, rtol=1e-5)
 

@@ -63,7 +63,7 @@ def test_reads_the_clusters_of_its_fakes():
     gan.compile(keras.optimizers.Adam(1e-2), keras.optimizers.Adam(1e-3))
     gan.fit(np.repeat(IMAGES, 32, axis=0), batch_size=32, epochs=20, verbose=0)
     latents = np.array(gan.draw_latents(64, seed=5))
-    read = gan.classify(np.array(gan.generator(latents)))
+    read = np.array(gan.classify(gan.generator(latents)))
     assert (read.argmax(axis=1) == latents[:, 2:].argmax(axis=1)).mean() > 0.9
 
 

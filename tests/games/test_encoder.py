@@ -37,19 +37,19 @@ def test_one_seed_draws_one_batch_and_a_generator_of_seeds_goes_on():
     assert (first != second).any(axis=0).all()
 
 
-def test_encode_reads_in_batches_what_the_encoder_says():
+def test_encode_says_what_the_encoder_does():
     gan = build(clusters=3)
-    codes = gan.encode(IMAGES, batch_size=3)
-    assert isinstance(codes, np.ndarray) and codes.dtype == "float32"
+    codes = gan.encode(IMAGES)
+    assert codes.dtype == "float32"
     said = np.array(gan.encoder(IMAGES, training=False), "float64")
     exponentials = np.exp(said[:, 2:])
     probabilities = exponentials / exponentials.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(codes, np.hstack([said[:, :2], probabilities]), atol=1e-6)
-    np.testing.assert_array_equal(gan.classify(IMAGES, batch_size=3), codes[:, 2:])
+    np.testing.assert_array_equal(gan.classify(IMAGES), codes[:, 2:])
 
 
 def test_no_clusters_to_tell():
-    with pytest.raises(ValueError, match="needs clusters=.*Received"):
+    with pytest.raises(ValueError, match="classify needs clusters.*Received"):
         build().classify(IMAGES)
 
 
