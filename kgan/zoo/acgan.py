@@ -36,6 +36,7 @@ MNIST = DEFAULT.but(
     discriminator_learning_rate=1e-3,
     beta_2=0.99,
     batch_norm=False,
+    latent_dim=64,
     penalties=("r1:1,every=2",),
 )
 DIGITS = MNIST.but(epochs=120, image_size="16", penalties=("r1:0.03,every=2",))
