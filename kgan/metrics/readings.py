@@ -74,7 +74,7 @@ class Reading(GANMetric):
             gan: `kgan.GAN`.
         """
         if not self.states:
-            self.build(self._ask(gan, ops.zeros((1, *gan.image_shape))).shape[1:])
+            self.build(self._answer(gan).shape[1:])
 
     def check_gan(self, gan):
         """Raises unless the GAN has something to say of images.
@@ -83,7 +83,7 @@ class Reading(GANMetric):
             gan: `kgan.GAN`.
 
         Raises:
-            ValueError: if it has not the method that `reads` names.
+            ValueError: if it has not the method that `reads` names, or this refuses.
         """
         if not hasattr(gan, self.reads):
             does, game = self._does[self.reads]
@@ -91,6 +91,11 @@ class Reading(GANMetric):
                 f"{type(self).__name__} needs a GAN that {does} images, such as {game}. "
                 f"Received: {type(gan).__name__}"
             )
+        self._answer(gan)
+
+    def _answer(self, gan):
+        """Returns what the GAN says of an empty image, so that a refusal comes at once."""
+        return self._ask(gan, ops.zeros((1, *gan.image_shape)))
 
 
 @keras.saving.register_keras_serializable(package="kgan")

@@ -433,6 +433,18 @@ def test_a_gan_that_says_nothing_of_images(cls, needs, tmp_path):
             gan.compile(metrics=[cls()])
 
 
+def test_a_gan_that_refuses(tmp_path):
+    class Refusing(Reader):
+        def classify(self, images):
+            raise ValueError("no clusters")
+
+    gan = make_gan(Refusing)
+    with pytest.raises(ValueError, match="no clusters"):
+        gan.compile(metrics=[kgan.metrics.Clustering()])
+    with pytest.raises(ValueError, match="no clusters"):
+        Evaluation("clusters", cache_dir=tmp_path).check(gan)
+
+
 def test_the_games_of_the_messages_have_what_they_say():
     for reads, (_, game) in readings.Reading._does.items():
         assert hasattr(getattr(kgan.games, game.removeprefix("kgan.games.")), reads)
