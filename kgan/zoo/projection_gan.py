@@ -36,8 +36,8 @@ DEFAULT = ResidualRecipe(
     discriminator_stages=5,
     flat_blocks=1,
 )
-MNIST = DEFAULT.but(**networks.NARROW_RESIDUAL, epochs=6)
-DIGITS = MNIST.but(epochs=80, image_size="16")
+MNIST = DEFAULT.but(**networks.NARROW_RESIDUAL, epochs=8)
+DIGITS = MNIST.but(epochs=100, image_size="16")
 RECIPES = {"default": DEFAULT, "mnist": MNIST, "digits": DIGITS}
 
 build = networks.residual_gan

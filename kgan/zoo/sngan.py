@@ -35,8 +35,8 @@ DEFAULT = ResidualRecipe(
     generator_width=256,
     discriminator_width=128,
 )
-MNIST = DEFAULT.but(**networks.NARROW_RESIDUAL, epochs=6)
-DIGITS = MNIST.but(epochs=80, image_size="16")
+MNIST = DEFAULT.but(**networks.NARROW_RESIDUAL, epochs=8)
+DIGITS = MNIST.but(epochs=100, image_size="16")
 RECIPES = {"default": DEFAULT, "mnist": MNIST, "cifar10": DEFAULT, "digits": DIGITS}
 
 build = networks.residual_gan
