@@ -54,7 +54,7 @@ MNIST = DEFAULT.but(
     generator_learning_rate=1e-3,
     discriminator_learning_rate=1e-3,
     beta_1=0.5,
-    units=(512, 512),
+    units=(400, 400),
     latent_scale=1.0,
     cosine_decay=True,
 )

@@ -19,7 +19,8 @@ PAPER = Paper(
     url="https://arxiv.org/abs/1605.09782",
 )
 CONDITIONAL = "never"
-PUBLISHED = {"mnist": {"code_neighbors_accuracy": Published(0.9739, "table 1")}}
+# Of the 1,024 units before the code, says the authors' log; of codes it has from 0.92 to 0.96.
+PUBLISHED = {"mnist": {"code_neighbors_accuracy": Published(0.9739, "table 1, of features")}}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,19 +31,20 @@ class PerceptronRecipe(Recipe):
     batch_norm: bool = True
 
 
-# Appendix C.1, permutation-invariant MNIST.
+# Section 4 and appendix C.1, permutation-invariant MNIST, and the authors' train_mnist.sh.
 DEFAULT = PerceptronRecipe(
     epochs=400,
     batch_size=128,
-    generator_learning_rate=2e-4,
+    generator_learning_rate=2e-4,  # halfway it starts to fall to a hundredth; here it stays
     discriminator_learning_rate=2e-4,
     beta_1=0.5,
     latent_dim=50,
-    latent_distribution="uniform",
+    latent_distribution="uniform",  # [U(-1, 1)]^50
 )
+# Narrower, to be stored in 5 MB, and smooth by R1, which takes the judge's batch norm away.
 MNIST = DEFAULT.but(
     epochs=60,
-    units=(512, 512),
+    units=(350, 350),
     batch_norm=False,
     generator_learning_rate=5e-4,
     discriminator_learning_rate=5e-4,
@@ -50,7 +52,7 @@ MNIST = DEFAULT.but(
     penalties=("r1:0.5,every=2",),
     cosine_decay=True,
 )
-DIGITS = MNIST.but(epochs=400)
+DIGITS = MNIST.but(epochs=150)
 RECIPES = {"default": DEFAULT, "mnist": MNIST, "fashion_mnist": MNIST, "digits": DIGITS}
 
 

@@ -32,7 +32,7 @@ PUBLISHED = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ClusterRecipe(ConvolutionalRecipe):
-    """DCGAN's settings and the clusters', as `kgan.games.ClusterGAN` has them."""
+    """DCGAN's settings and the game's; a latent is `latent_dim` wide, and `clusters` more."""
 
     clusters: int = 10
     latent_scale: float = 0.1
@@ -40,22 +40,27 @@ class ClusterRecipe(ConvolutionalRecipe):
     cluster_weight: float = 10.0
 
 
+# Section 4 and the appendix on MNIST; kernels, betas and length from the authors' code, which has
+# a dense layer of 1,024 units in each network beside DCGAN's.
 DEFAULT = ClusterRecipe(
-    epochs=500,
+    epochs=2667,  # 500,000 steps of 5 batches
     batch_size=64,
     loss="wasserstein",
     penalties=("gradient_penalty:10",),
-    discriminator_steps=5,
+    discriminator_steps=5,  # algorithm 1
     generator_learning_rate=1e-4,
     discriminator_learning_rate=1e-4,
     beta_1=0.5,
     beta_2=0.9,
-    latent_dim=40,
+    latent_dim=30,
     generator_width=64,
     discriminator_width=64,
     kernel_size=4,
     batch_norm=False,
 )
+# DCGAN's recipe, which takes a tenth of the critic's work. Its generator's loss is smaller than the
+# critic's scores are, and so is the clusters' weight: with 10 the clusters are told apart before
+# they are digits (1,500 steps: accuracy 0.44 with 10, 0.50 with 1).
 MNIST = DEFAULT.but(
     epochs=15,
     loss="non_saturating",
@@ -70,15 +75,17 @@ MNIST = DEFAULT.but(
     generator_initializer="glorot_uniform",
     discriminator_initializer="he_normal",
     cosine_decay=True,
+    cluster_weight=1.0,
 )
-DIGITS = MNIST.but(epochs=120, image_size="16", penalties=("r1:0.03,every=2",))
+DIGITS = MNIST.but(epochs=100, image_size="16", penalties=("r1:0.03,every=2",))
 RECIPES = {"default": DEFAULT, "mnist": MNIST, "fashion_mnist": MNIST, "digits": DIGITS}
 
 
 def build(recipe, task, **compile_options):
     """Returns a compiled ClusterGAN."""
-    generator, discriminator = networks.convolutional(recipe, task)
-    _, encoder = networks.convolutional(recipe, task, head=keras.layers.Dense(recipe.latent_dim))
+    whole = recipe.but(latent_dim=recipe.latent_dim + recipe.clusters)
+    generator, discriminator = networks.convolutional(whole, task)
+    _, encoder = networks.convolutional(whole, task, head=keras.layers.Dense(whole.latent_dim))
     names = ("clusters", "latent_scale", "latent_weight", "cluster_weight")
     return networks.compiled(
         kgan.games.ClusterGAN,

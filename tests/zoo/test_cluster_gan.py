@@ -34,6 +34,7 @@ def test_settings_reach_the_game():
     given = ["clusters=5", "cluster_weight=2", "latent_weight=3", "latent_scale=0.2"]
     gan = build(cluster_gan.RECIPES["mnist"].but_as_given(given))
     assert (gan.clusters, gan.cluster_weight, gan.latent_weight) == (5, 2, 3)
+    assert gan.latent_dim == 35
     assert gan.latent_scale == 0.2
 
 
