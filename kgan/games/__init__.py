@@ -7,7 +7,7 @@ from kgan.games.bigan import BiGAN
 from kgan.games.cluster_gan import ClusterGAN
 from kgan.games.cogan import CoGAN
 from kgan.games.infogan import InfoGAN
-from kgan.games.sgan import SGAN, IndifferentLoss
+from kgan.games.sgan import SGAN, IndifferentGenerator
 
 __all__ = [
     "AAE",
@@ -16,7 +16,7 @@ __all__ = [
     "BiGAN",
     "ClusterGAN",
     "CoGAN",
-    "IndifferentLoss",
+    "IndifferentGenerator",
     "InfoGAN",
     "SGAN",
 ]

@@ -8,6 +8,7 @@ from kgan.gan import GAN
 from kgan.layers.checks import check_positive_number
 from kgan.losses.base import AdversarialLoss
 from kgan.losses.classification import ClassificationLoss
+from kgan.losses.minimax import LogitPair
 
 UNKNOWN = -1
 
@@ -27,8 +28,8 @@ class SGAN(GAN):
     known. Labels are class numbers, -1 where unknown: `fit` takes a dataset of `(images, labels)`,
     such as `kgan.data.semi_supervised.SemiSupervised` makes. The generator is given none.
 
-    Section 3.1's generator, which matches features and does not care for scores, is
-    `compile(loss=LossPair(…, kgan.games.IndifferentLoss()), auxiliary_losses="feature_matching…")`.
+    With `compile(loss=kgan.games.IndifferentGenerator(…), auxiliary_losses="feature_matching:…")`
+    the generator matches features, section 3.1, and does not care for scores.
 
     Args:
         generator: `keras.Model`, as in `kgan.GAN`.
@@ -132,22 +133,34 @@ class SGAN(GAN):
 
 
 @keras.saving.register_keras_serializable(package="kgan")
-class IndifferentLoss(AdversarialLoss):
-    """What a generator minimises that does not care for scores: 0.
+class IndifferentGenerator(LogitPair):
+    """The game of a generator that does not care for scores: its part of the loss is 0.
 
     Its auxiliary losses are then all that it wants, as in Salimans et al. 2016 (arXiv 1606.03498),
     section 3.1.
 
     Args:
-        **kwargs: `name`, `reduction`, `dtype` of `AdversarialLoss`.
+        discriminator: `kgan.losses.AdversarialLoss`, what the discriminator minimises, of logits.
+
+    Raises:
+        TypeError: if it is none.
 
     Example:
-    >>> float(kgan.games.IndifferentLoss()(np.ones(4), np.ones(4)))
+    >>> pair = kgan.games.IndifferentGenerator(kgan.losses.MinimaxDiscriminatorLoss())
+    >>> float(pair.generator(np.ones(4), np.ones(4)))
     0.0
     """
 
+    def __init__(self, discriminator):
+        super().__init__(discriminator, _Zero())
+
+    def get_config(self):
+        """Returns the arguments that make an equal pair."""
+        return {"discriminator": super().get_config()["discriminator"]}
+
+
+class _Zero(AdversarialLoss):
     def call(self, real_scores, fake_scores):
-        """Returns 0 for each example."""
         return ops.zeros_like(fake_scores)
 
 

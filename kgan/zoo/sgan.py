@@ -39,8 +39,8 @@ class SemiSupervisedRecipe(Recipe):
     discriminator_units: tuple = (1000, 500, 250, 250, 250)
 
 
-# Section 6.1; the numbers are from the authors' code, openai/improved-gan. There two averages stand
-# for the learning rate's decay: they test an average of the classifier's weights.
+# Section 6.1; the numbers are from the authors' code, openai/improved-gan, whose learning rate is
+# constant: it tests an average of the classifier's weights instead.
 DEFAULT = SemiSupervisedRecipe(
     epochs=300,
     batch_size=100,  # of unknown label, and as many labelled
@@ -77,7 +77,7 @@ def build(recipe, task, **compile_options):
         recipe,
         dataclasses.replace(task, num_classes=None),  # labels are for the classifier alone
         game_options={"supervised_weight": recipe.supervised_weight},
-        loss=kgan.losses.LogitPair(loss, kgan.games.IndifferentLoss()),
+        loss=kgan.games.IndifferentGenerator(loss),
         auxiliary_losses=[*recipe.auxiliary_losses, kgan.losses.FeatureMatching(layers=[last])],
         **compile_options,
     )
