@@ -33,7 +33,7 @@ DEFAULT = ConvolutionalRecipe(
 )
 MNIST = DEFAULT.but(
     **networks.NARROW,
-    epochs=10,
+    epochs=7,
     generator_learning_rate=2e-3,
     discriminator_learning_rate=2e-3,
     penalties=("r1:1,every=2",),

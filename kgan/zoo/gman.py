@@ -52,12 +52,12 @@ DEFAULT = GMANRecipe(
 )
 MNIST = DEFAULT.but(
     **networks.NARROW,
-    epochs=8,
+    epochs=7,
     dropouts=(0.6, 0.5, 0.4),
     generator_learning_rate=1e-3,
     discriminator_learning_rate=1e-3,
 )
-DIGITS = MNIST.but(epochs=120, image_size="16")
+DIGITS = MNIST.but(epochs=100, image_size="16")
 RECIPES = {"default": DEFAULT, "mnist": MNIST, "digits": DIGITS}
 
 
