@@ -188,7 +188,8 @@ def _metadata(gan, weights):
         "parameter_count": sum(network.count_params() for network in gan.networks.values()),
         "image_shape": list(gan.image_shape),
         "num_classes": gan.num_classes,
-        "images_seen": int(gan.images_seen),
+        # A variable of several replicas is no int by itself.
+        "images_seen": int(gan.images_seen.numpy()),
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
     }
 

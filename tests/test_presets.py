@@ -163,6 +163,16 @@ def test_a_gan_that_is_not_compiled_comes_back_like_that(tmp_path):
     np.testing.assert_array_equal(loaded.generate(3, seed=1), gan.generate(3, seed=1))
 
 
+def test_a_gan_of_two_replicas_is_saved_as_one(two_replicas, tmp_path):
+    with two_replicas.scope():
+        gan = make()
+    gan.save_to_preset(tmp_path)
+    loaded = kgan.GAN.from_preset(tmp_path)
+    assert int(loaded.images_seen) == 640
+    for a, b in zip(loaded.generator.weights, gan.averaged_generator.weights, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
 def test_bytes_are_counted_and_too_many_are_not_written(gan, tmp_path):
     size = presets.save(gan, tmp_path / "a", most_bytes=10**6)
     assert size == sum(path.stat().st_size for path in (tmp_path / "a").iterdir())
@@ -258,7 +268,7 @@ def test_what_is_damaged_is_named(name, how, folder):
     middle = len(data) // 2
     damaged = {
         "truncated": data[:middle],
-        "flipped": data[:middle] + bytes(x ^ 255 for x in data[middle : middle + 40]) + data[-9:],
+        "flipped": data[:middle] + bytes([data[middle] ^ 255]) + data[middle + 1 :],
         "empty": b"",
     }
     (folder / name).write_bytes(damaged[how])

@@ -305,6 +305,18 @@ def test_half_precision_takes_from_single():
     assert_equal(gan.generator, source.generator)
 
 
+def test_replicas_all_start_from_the_source(two_replicas):
+    source = convolutional(classes=3)
+    with two_replicas.scope():
+        gan = convolutional(classes=5)
+        report = transfer.initialize(gan, source)
+    assert report.left == {} and len(report.rows) == 2
+    path = "upsampling_1/kernel"
+    (kernel,) = (w for w in gan.generator.weights if w.path == path)
+    for copy in two_replicas.experimental_local_results(kernel.value):
+        np.testing.assert_array_equal(copy.numpy(), values(source.generator)[path])
+
+
 # --- What is said -------------------------------------------------------------------------------
 
 
