@@ -31,8 +31,8 @@ DEFAULT = ConvolutionalRecipe(
 MNIST = DEFAULT.but(
     **networks.NARROW,
     epochs=12,
-    generator_learning_rate=5e-4,
-    discriminator_learning_rate=5e-4,
+    generator_learning_rate=2e-3,
+    discriminator_learning_rate=1e-3,
 )
 DIGITS = MNIST.but(epochs=120, image_size="16")
 RECIPES = {"default": DEFAULT, "mnist": MNIST, "digits": DIGITS}
