@@ -47,11 +47,10 @@ class EncoderGAN(GAN):
         latents, labels = keras.Input((self.latent_dim,)), self._label_input()
         images = self.generator(self._inputs(latents, labels))
         codes = self.encoder(images)
-        least = self.clusters or 1
-        if codes.shape[1:] != (self.latent_dim,) or self.latent_dim < least:
+        if codes.shape[1:] != (self.latent_dim,) or self.latent_dim <= (self.clusters or 0):
             raise ValueError(
-                f"The encoder must return codes as wide as the latents, {self.latent_dim}, of "
-                f"which {least} or more hold the clusters. Received: {codes.shape}"
+                f"The encoder must return codes as wide as the latents, {self.latent_dim}, and "
+                f"wider than the clusters. Received: {codes.shape}, clusters={self.clusters}"
             )
         said = self.discriminator(self._judged(images, codes, labels))
         said = said if isinstance(said, dict) else {"score": said}
