@@ -52,7 +52,9 @@ DEFAULT = SemiSupervisedRecipe(
     latent_distribution="uniform",
 )
 MNIST = DEFAULT.but(epochs=60)
-DIGITS = DEFAULT.but(epochs=150)
+DIGITS = DEFAULT.but(
+    epochs=150, generator_units=(150, 150), discriminator_units=(300, 200, 100, 100, 100)
+)
 RECIPES = {"default": DEFAULT, "mnist": MNIST, "digits": DIGITS}
 
 
