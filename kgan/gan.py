@@ -130,6 +130,7 @@ class GAN(keras.Model):
         for name, network in others.items():
             setattr(self, name, network)
         self.image_shape, self.output_shapes = self._build_players()
+        _check_built(self.networks)
         self.images_per_score = _images_per_score(discriminator)
         self.averaged_generator = generator
         if average_half_life_images is not None:
@@ -347,14 +348,14 @@ class GAN(keras.Model):
     def _uses_float16(self):
         return any(layer.compute_dtype == "float16" for layer in self._flatten_layers())
 
-    def _log_names(self):
+    def log_names(self):
         """Returns the keys of what `compute_losses` returns; a game with more adds its own."""
         names = ["generator_loss", "discriminator_loss", "real_score", "fake_score"]
         terms = [f"{player}_{one.name}" for one in self.auxiliary_losses for player in one.players]
         return [*names, *self.loss.term_names, *terms, *(p.name for p in self._weighted_penalties)]
 
     def _tracked_names(self):
-        names = [*self._log_names(), *(n for one in self._components for n in one.state_names)]
+        names = [*self.log_names(), *(n for one in self._components for n in one.state_names)]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(
@@ -581,7 +582,7 @@ class GAN(keras.Model):
             generator_loss, _tensors(self.generator_variables)
         )
         if alternating:
-            generator_logs = {name: logs[name] for name in self._generator_names()}
+            generator_logs = {name: logs[name] for name in self.generator_log_names()}
             logs = {**discriminator_logs, **generator_logs}
         else:
             self._descend_discriminator(discriminator_tape, discriminator_loss, round)
@@ -651,7 +652,7 @@ class GAN(keras.Model):
             if paces:
                 yield variable, math.prod(paces)
 
-    def _generator_names(self):
+    def generator_log_names(self):
         """Returns the logs that belong to the generator's update."""
         terms = [f"generator_{a.name}" for a in self.auxiliary_losses if "generator" in a.players]
         penalties = [p.name for p in self._weighted_penalties if p.player == "generator"]
@@ -736,7 +737,7 @@ class GAN(keras.Model):
     def _track(self, logs, batch_size):
         if logs.keys() != self._trackers.keys():
             raise ValueError(
-                f"compute_losses must return the keys {sorted(self._trackers)}, as _log_names() "
+                f"compute_losses must return the keys {sorted(self._trackers)}, as log_names() "
                 f"lists them. Received: {sorted(logs)}"
             )
         for name, value in logs.items():
@@ -979,6 +980,15 @@ def _listed(components):
     if components is None:
         return []
     return list(components) if isinstance(components, (list, tuple)) else [components]
+
+
+def _check_built(networks):
+    for name, network in networks.items():
+        if not network.built:
+            raise ValueError(
+                f"The {name} has no variables yet: begin it with keras.Input(shape), or call it "
+                f"once. Received: {network!r}"
+            )
 
 
 def _images_per_score(discriminator):

@@ -721,8 +721,8 @@ def test_label_noise_is_of_training_only():
 class Distance(kgan.GAN):
     """A game with a log of its own."""
 
-    def _log_names(self):
-        return [*super()._log_names(), "distance"]
+    def log_names(self):
+        return [*super().log_names(), "distance"]
 
     def compute_losses(self, real_images, labels, training=True):
         logs = super().compute_losses(real_images, labels, training)
@@ -737,8 +737,8 @@ def test_a_game_logs_its_own():
 
 def test_a_log_that_is_not_announced_is_an_error():
     class Silent(Distance):
-        def _log_names(self):
-            return kgan.GAN._log_names(self)
+        def log_names(self):
+            return kgan.GAN.log_names(self)
 
     gan = Silent(networks.generator(), networks.discriminator())
     gan.compile("sgd", "sgd")
@@ -1049,3 +1049,15 @@ def test_a_last_batch_of_another_size(loss):
 def test_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         kgan.GAN(networks.generator(), networks.discriminator(), **arguments)
+
+
+def test_a_network_without_variables_is_refused():
+    class Traced(kgan.GAN):
+        roles = {**kgan.GAN.roles, "encoder": "generator"}
+
+    with pytest.raises(ValueError, match="encoder has no variables yet.*Received: <Sequential"):
+        Traced(
+            networks.generator(),
+            networks.discriminator(),
+            encoder=keras.Sequential([keras.layers.Dense(4)]),
+        )

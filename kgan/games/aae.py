@@ -100,11 +100,13 @@ class AAE(EncoderGAN):
         )
         return logs | {"round": dataclasses.replace(round, real=shown[0], fake=shown[1])}
 
-    def _log_names(self):
-        return [*super()._log_names(), "reconstruction_loss"]
+    def log_names(self):
+        """Returns the keys of what `compute_losses` returns."""
+        return [*super().log_names(), "reconstruction_loss"]
 
-    def _generator_names(self):
-        return [*super()._generator_names(), "reconstruction_loss"]
+    def generator_log_names(self):
+        """Returns the keys that belong to the generator's update."""
+        return [*super().generator_log_names(), "reconstruction_loss"]
 
     def get_config(self):
         """Returns the arguments that make an equal, untrained game."""

@@ -83,8 +83,9 @@ class BEGAN(GAN):
         real_error, fake_error = map(replicas.mean, _errors(round))
         return real_error, self.diversity * real_error - fake_error
 
-    def _log_names(self):
-        return [*super()._log_names(), "convergence", "k"]
+    def log_names(self):
+        """Returns the keys of what `compute_losses` returns."""
+        return [*super().log_names(), "convergence", "k"]
 
     def _move(self, player, gradients, round):
         super()._move(player, gradients, round)

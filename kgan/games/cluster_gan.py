@@ -74,11 +74,13 @@ class ClusterGAN(EncoderGAN):
         logs["generator_loss"] += logs["latent_loss"] + logs["cluster_loss"]
         return logs
 
-    def _log_names(self):
-        return [*super()._log_names(), "latent_loss", "cluster_loss"]
+    def log_names(self):
+        """Returns the keys of what `compute_losses` returns."""
+        return [*super().log_names(), "latent_loss", "cluster_loss"]
 
-    def _generator_names(self):
-        return [*super()._generator_names(), "latent_loss", "cluster_loss"]
+    def generator_log_names(self):
+        """Returns the keys that belong to the generator's update."""
+        return [*super().generator_log_names(), "latent_loss", "cluster_loss"]
 
     def get_config(self):
         """Returns the arguments that make an equal, untrained game."""

@@ -78,8 +78,9 @@ class SGAN(GAN):
         logs["discriminator_loss"] += loss
         return {**logs, "classification_loss": loss}
 
-    def _log_names(self):
-        return [*super()._log_names(), "classification_loss"]
+    def log_names(self):
+        """Returns the keys of what `compute_losses` returns."""
+        return [*super().log_names(), "classification_loss"]
 
     def classify(self, images):
         """Returns how probable the discriminator takes each class to be, of real images.

@@ -178,6 +178,7 @@ class ModifiedGeneratorLoss(AdversarialLoss):
         return {**super().get_config(), "label_smoothing": self.label_smoothing}
 
 
+@keras.saving.register_keras_serializable(package="kgan")
 class LogitPair(LossPair):
     """A pair whose scores are logits, so that D(x) is a probability."""
 

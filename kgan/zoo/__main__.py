@@ -1,9 +1,16 @@
 """`python -m kgan.zoo` lists the GANs that can be trained."""
 
 import importlib
+import json
+import pathlib
 import pkgutil
 
 import kgan.zoo
+from kgan.zoo.gallery import cards
+
+# The results of a checkout; an installed package has none.
+RESULTS = pathlib.Path(kgan.zoo.__file__).parents[2] / "zoo"
+LABELS = {"never": "no", "optional": "yes", "always": "always"}
 
 
 def recipes():
@@ -15,13 +22,26 @@ def recipes():
     return {name: module for name, module in modules.items() if hasattr(module, "RECIPES")}
 
 
-def table():
-    """Returns the list of the zoo as text: name, year, what it is, and its data sets."""
-    lines = ["name      year  what it is"]
+def table(results=RESULTS):
+    """Returns the list of the zoo as text.
+
+    Args:
+        results: path of the folder of cards. Defaults to the checkout's `zoo`.
+    """
+    trained = {}
+    for card in cards(results):
+        config = json.loads((card / "recipe.json").read_text())
+        trained.setdefault(config["module"], {})[config["flags"]["dataset"]] = None
+    rows = [("name", "year", "labels", "cards", "what it is, and what it is for")]
     for name, module in recipes().items():
+        labels = LABELS[getattr(module, "CONDITIONAL", "optional")]
+        shown = ", ".join(trained.get(name, ["-"]))
         what = module.__doc__.splitlines()[0].rstrip(".").split(": ", 1)[-1]
-        lines.append(f"{name:<8}  {module.PAPER.year}  {what} ({module.PAPER.authors})")
-        lines.append(f"{'':16}recipes for {', '.join(module.RECIPES)}")
+        rows.append((name, str(module.PAPER.year), labels, shown, what))
+        rows.append(("", "", "", "", module.PURPOSE))
+        rows.append(("", "", "", "", str(module.PAPER.authors)))
+    widths = [max(len(row[i]) for row in rows) for i in range(4)]
+    lines = ["  ".join([*map(str.ljust, row, widths), row[4]]).rstrip() for row in rows]
     return "\n".join([*lines, "", "Train one with: python -m kgan.zoo.NAME --dataset mnist"])
 
 

@@ -18,6 +18,7 @@ PAPER = Paper(
     year=2016,
     url="https://arxiv.org/abs/1610.09585",
 )
+PURPOSE = "Classes that look like their class; a classifier comes with it."
 CONDITIONAL = "always"
 # Appendix A, table 2 (CIFAR-10), with DCGAN's networks: its discriminator is deeper, with dropout.
 DEFAULT = ConvolutionalRecipe(

@@ -17,6 +17,7 @@ PAPER = Paper(
     year=2017,
     url="https://arxiv.org/abs/1702.08431",
 )
+PURPOSE = "A generator that aims at the discriminator's boundary instead of running past it."
 # The numbers are from the authors' code for continuous data, which trains DCGAN's networks.
 DEFAULT = ConvolutionalRecipe(
     epochs=50,

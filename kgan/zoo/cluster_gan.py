@@ -21,6 +21,7 @@ PAPER = Paper(
     year=2019,
     url="https://arxiv.org/abs/1809.03627",
 )
+PURPOSE = "Classes that nobody has labelled, found by an encoder."
 CONDITIONAL = "never"
 PUBLISHED = {
     "mnist": {

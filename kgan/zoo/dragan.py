@@ -16,6 +16,7 @@ PAPER = Paper(
     year=2017,
     url="https://arxiv.org/abs/1705.07215",
 )
+PURPOSE = "A smooth discriminator around the data, at one update each."
 # The numbers are from the authors' code.
 DEFAULT = ConvolutionalRecipe(
     epochs=50,

@@ -19,6 +19,7 @@ PAPER = Paper(
     year=2016,
     url="https://arxiv.org/abs/1606.03657",
 )
+PURPOSE = "Codes with a meaning that nobody has told: kinds, slant, stroke."
 CONDITIONAL = "never"
 PUBLISHED = {"mnist": {"clustering_accuracy": Published(0.95, "section 7.2, error 5 %")}}
 

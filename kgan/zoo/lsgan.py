@@ -17,6 +17,7 @@ PAPER = Paper(
     year=2016,
     url="https://arxiv.org/abs/1611.04076",
 )
+PURPOSE = "DCGAN with gradients also from fakes that already convince."
 # Section 4 has deeper networks for 112x112 scenes; these are DCGAN's, which they build upon.
 DEFAULT = ConvolutionalRecipe(
     epochs=25,

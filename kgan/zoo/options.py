@@ -31,7 +31,7 @@ def _define_data():
         "dataset",
         "digits",
         "Images to learn: digits (comes with the package), a TensorFlow Datasets name such as "
-        "mnist, or a folder of images or of class folders.",
+        "mnist, stacked_mnist (three digits as RGB), or a folder of images or of class folders.",
         **_AT,
     )
     flags.DEFINE_string(

@@ -16,6 +16,7 @@ PAPER = Paper(
     year=2018,
     url="https://arxiv.org/abs/1802.05637",
 )
+PURPOSE = "Conditional images whose label takes part in every block and in the score."
 CONDITIONAL = "always"
 # The training on ImageNet's 128x128 images is from pfnet-research/sngan_projection, the authors'
 # code, whose rates fall to 0 in the last ninth.

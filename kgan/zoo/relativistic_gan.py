@@ -1,4 +1,4 @@
-"""Relativistic GAN: is a real more real than the average fake, and the other way round?
+"""Relativistic GAN: a score says how much more real than the average fake an image is.
 
     python -m kgan.zoo.relativistic_gan --dataset mnist
 
@@ -19,6 +19,7 @@ PAPER = Paper(
     year=2018,
     url="https://arxiv.org/abs/1807.00734",
 )
+PURPOSE = "A loss that stays in balance where DCGAN's does not."
 # Section 5.2: the cats of 64x64, with DCGAN's networks; latents as in the authors' code.
 DEFAULT = ConvolutionalRecipe(
     epochs=344,  # 100,000 updates of 9,304 cats

@@ -222,13 +222,18 @@ class Training:
         """Returns the images of a split, all of the shape that is learned."""
         if split == "train":
             return self.source
+        shape = {"image_size": self.recipe.image_size, "channels": self.flags["channels"]}
+        if not hasattr(self.module, "prepare"):  # which may change the shape of what is found
+            shape = {
+                "image_size": self.source.image_shape[:2],
+                "channels": self.source.image_shape[2],
+            }
         return prepared(self.module, self.recipe, kgan.data.ImageSource.find)(
             self.flags["dataset"],
             split=split,
-            image_size=self.source.image_shape[:2],
-            channels=self.source.image_shape[2],
             cache=cache,
             data_dir=self.flags["data_dir"],
+            **shape,
         )
 
     def _evaluation(self):

@@ -21,6 +21,7 @@ PAPER = Paper(
     year=2016,
     url="https://arxiv.org/abs/1606.03498",
 )
+PURPOSE = "A classifier from a hundred labels and many images without."
 CONDITIONAL = "always"  # the classifier has the data's classes
 PUBLISHED = {
     "mnist": {

@@ -21,6 +21,7 @@ DEFAULT = ConvolutionalRecipe(
     loss="softmax_gan",
     latent_distribution="uniform",
 )
+PURPOSE = "One batch, one softmax: reals and fakes compete for a share."
 MNIST = DEFAULT.but(
     **networks.NARROW,
     epochs=10,

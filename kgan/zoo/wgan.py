@@ -17,6 +17,7 @@ PAPER = Paper(
     year=2017,
     url="https://arxiv.org/abs/1701.07875",
 )
+PURPOSE = "The first critic: a loss that falls as samples get better, slowly."
 # Algorithm 1, with "the convolutional DCGAN architecture" of section 4.2.
 DEFAULT = ConvolutionalRecipe(
     epochs=25,

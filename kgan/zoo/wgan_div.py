@@ -16,6 +16,7 @@ PAPER = Paper(
     year=2017,
     url="https://arxiv.org/abs/1712.01026",
 )
+PURPOSE = "A critic like WGAN-GP's without a slope to hit, for uneven data."
 # The penalty is the paper's (k and p of its experiments); the others are from the authors' code.
 DEFAULT = ConvolutionalRecipe(
     epochs=50,

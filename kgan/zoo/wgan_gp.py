@@ -17,6 +17,7 @@ PAPER = Paper(
     year=2017,
     url="https://arxiv.org/abs/1704.00028",
 )
+PURPOSE = "Networks of your own that shall not fail; five critic updates for one."
 # Algorithm 1, whose line "Require" gives the numbers.
 DEFAULT = ConvolutionalRecipe(
     epochs=50,

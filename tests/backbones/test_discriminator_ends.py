@@ -11,6 +11,7 @@ from tests.conformance import check_saving
 
 DISCRIMINATORS = [
     (kgan.backbones.DCGANDiscriminator, {"width": 4, "batch_norm": False}),
+    (kgan.backbones.ResNetDiscriminator, {"width": 4}),
     (kgan.backbones.MLPDiscriminator, {"units": (4,), "input_dropout": 0.0, "dropout": 0.0}),
 ]
 IMAGES = np.random.default_rng(0).uniform(-1, 1, (6, 8, 8, 1)).astype("float32")

@@ -10,7 +10,8 @@ import tensorflow as tf
 
 import kgan
 from kgan.callbacks.collapse import Diagnosis, watch
-from kgan.zoo import runner
+from kgan.data.edges import EdgePairs
+from kgan.zoo import options, runner
 from tests.zoo import tiny
 
 
@@ -334,6 +335,22 @@ def test_a_module_may_change_what_its_gan_sees(tmp_path, monkeypatch):
     monkeypatch.setattr(tiny, "prepare", prepare, raising=False)
     train(tmp_path / "run", "--steps=1", "--noexport", "--metrics=fd", "--features=pixels")
     assert kgan.load_gan(tmp_path / "run").image_shape == (4, 4, 1)
+
+
+def test_other_splits_are_changed_alike(tmp_path, monkeypatch):
+    source = kgan.data.ImageSource.find("digits")
+    monkeypatch.setattr(tiny, "prepare", lambda found, recipe: EdgePairs(found), raising=False)
+    training = runner.Training(tiny, options.parse([])[1], runner.RunFolder(tmp_path / "run"))
+    assert training.source.image_shape == (8, 16, 1)
+    asked = {}
+
+    def find(dataset, **kwargs):
+        asked.update(kwargs)
+        return source
+
+    monkeypatch.setattr(kgan.data.ImageSource, "find", find)
+    assert training._find("test").image_shape == (8, 16, 1)
+    assert asked["split"] == "test" and asked["image_size"] is None
 
 
 def test_mixed_precision(tmp_path):
