@@ -7,20 +7,14 @@ Makhzani, Shlens, Jaitly, Goodfellow, Frey 2015, "Adversarial Autoencoders", arX
 """
 
 import dataclasses
-import sys
 
 import keras
 
 import kgan
 from kgan.zoo import networks, runner
-from kgan.zoo.recipe import Paper, Published, Recipe
+from kgan.zoo.recipe import Paper, Published, Recipe, learning_rates
 
-PAPER = Paper(
-    title="Adversarial Autoencoders",
-    authors="Makhzani, Shlens, Jaitly, Goodfellow, Frey",
-    year=2015,
-    url="https://arxiv.org/abs/1511.05644",
-)
+PAPER = Paper.cited_in(__doc__)
 PURPOSE = "Codes with a shape of your choice, images restored from them, or clusters."
 PUBLISHED = {
     "mnist": {
@@ -45,8 +39,7 @@ class AutoencoderRecipe(Recipe):
 DEFAULT = AutoencoderRecipe(
     epochs=1000,
     batch_size=100,
-    generator_learning_rate=2e-4,
-    discriminator_learning_rate=2e-4,
+    **learning_rates(2e-4),
     latent_dim=8,  # "The dimensionality of the hidden code z is 8"
     latent_scale=5.0,  # "the standard deviation of the Gaussian prior is 5"
 )
@@ -54,8 +47,7 @@ DEFAULT = AutoencoderRecipe(
 # 265 with it and 255 without, and 15 of 16 clusters are in use instead of 7.
 MNIST = DEFAULT.but(
     epochs=60,
-    generator_learning_rate=1e-3,
-    discriminator_learning_rate=1e-3,
+    **learning_rates(1e-3),
     beta_1=0.5,
     units=(400, 400),
     latent_scale=1.0,
@@ -101,4 +93,4 @@ def adversary(style, clusters, units):
 
 
 if __name__ == "__main__":
-    runner.main(sys.modules[__name__])
+    runner.main()

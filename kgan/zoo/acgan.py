@@ -6,40 +6,22 @@ Odena, Olah, Shlens 2016, "Conditional Image Synthesis With Auxiliary Classifier
 1610.09585.
 """
 
-import sys
-
 import kgan
 from kgan.zoo import networks, runner
-from kgan.zoo.recipe import ConvolutionalRecipe, Paper
+from kgan.zoo.recipe import ConvolutionalRecipe, Paper, learning_rates
 
-PAPER = Paper(
-    title="Conditional Image Synthesis With Auxiliary Classifier GANs",
-    authors="Odena, Olah, Shlens",
-    year=2016,
-    url="https://arxiv.org/abs/1610.09585",
-)
+PAPER = Paper.cited_in(__doc__)
 PURPOSE = "Classes that look like their class; a classifier comes with it."
 CONDITIONAL = "always"
 # Appendix A, table 2 (CIFAR-10), with DCGAN's networks: its discriminator is deeper, with dropout.
 DEFAULT = ConvolutionalRecipe(
     epochs=100,  # 50,000 updates of CIFAR-10's 50,000 images
     batch_size=100,
-    generator_learning_rate=2e-4,  # one of the three that it tried
-    discriminator_learning_rate=2e-4,
+    **learning_rates(2e-4),  # one of the three that it tried
     beta_1=0.5,
     auxiliary_losses=("auxiliary_classifier",),
 )
-# The R1 penalty stands in for batch norm in a discriminator that learns this fast.
-MNIST = DEFAULT.but(
-    **networks.NARROW,
-    epochs=10,
-    generator_learning_rate=1e-3,
-    discriminator_learning_rate=1e-3,
-    beta_2=0.99,
-    batch_norm=False,
-    latent_dim=64,
-    penalties=("r1:1,every=2",),
-)
+MNIST = DEFAULT.but(**networks.SMOOTH, **learning_rates(1e-3), epochs=10, latent_dim=64)
 DIGITS = MNIST.but(epochs=120, image_size="16", penalties=("r1:0.03,every=2",))
 RECIPES = {"default": DEFAULT, "mnist": MNIST, "digits": DIGITS}
 
@@ -57,4 +39,4 @@ def build(recipe, task, **compile_options):
 
 
 if __name__ == "__main__":
-    runner.main(sys.modules[__name__])
+    runner.main()

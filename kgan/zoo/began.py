@@ -7,18 +7,12 @@ arXiv 1703.10717.
 """
 
 import dataclasses
-import sys
 
 import kgan
 from kgan.zoo import networks, runner
-from kgan.zoo.recipe import Paper, Recipe
+from kgan.zoo.recipe import Paper, Recipe, learning_rates
 
-PAPER = Paper(
-    title="BEGAN: Boundary Equilibrium Generative Adversarial Networks",
-    authors="Berthelot, Schumm, Metz",
-    year=2017,
-    url="https://arxiv.org/abs/1703.10717",
-)
+PAPER = Paper.cited_in(__doc__)
 PURPOSE = "A number that falls as samples get better, and a knob for variety against looks."
 CONDITIONAL = "never"
 
@@ -44,8 +38,7 @@ class BEGANRecipe(Recipe):
 DEFAULT = BEGANRecipe(
     epochs=25,
     batch_size=16,
-    generator_learning_rate=1e-4,
-    discriminator_learning_rate=1e-4,
+    **learning_rates(1e-4),
     latent_dim=64,
     cosine_decay=True,
 )
@@ -57,8 +50,7 @@ MNIST = DEFAULT.but(
     width=16,
     diversity=1.0,
     balance_gain=0.05,
-    generator_learning_rate=1e-3,
-    discriminator_learning_rate=1e-3,
+    **learning_rates(1e-3),
     latent_dim=16,
 )
 DIGITS = MNIST.but(epochs=50, image_size="16", latent_dim=12)
@@ -85,4 +77,4 @@ def build(recipe, task, **compile_options):
 
 
 if __name__ == "__main__":
-    runner.main(sys.modules[__name__])
+    runner.main()

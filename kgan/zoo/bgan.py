@@ -6,41 +6,26 @@ Hjelm, Jacob, Che, Trischler, Cho, Bengio 2017, "Boundary-Seeking Generative Adv
 arXiv 1702.08431.
 """
 
-import sys
-
 from kgan.zoo import networks, runner
-from kgan.zoo.recipe import ConvolutionalRecipe, Paper
+from kgan.zoo.recipe import ConvolutionalRecipe, Paper, learning_rates
 
-PAPER = Paper(
-    title="Boundary-Seeking Generative Adversarial Networks",
-    authors="Hjelm, Jacob, Che, Trischler, Cho, Bengio",
-    year=2017,
-    url="https://arxiv.org/abs/1702.08431",
-)
+PAPER = Paper.cited_in(__doc__)
 PURPOSE = "A generator that aims at the discriminator's boundary instead of running past it."
 # The numbers are from the authors' code for continuous data, which trains DCGAN's networks.
 DEFAULT = ConvolutionalRecipe(
     epochs=50,
     batch_size=64,
-    generator_learning_rate=1e-4,
-    discriminator_learning_rate=1e-4,
+    **learning_rates(1e-4),
     beta_1=0.5,
     loss="boundary_seeking",
     generator_width=128,
     discriminator_width=128,
     latent_dim=128,
 )
-MNIST = DEFAULT.but(
-    **networks.NARROW,
-    epochs=10,
-    generator_learning_rate=1e-3,
-    discriminator_learning_rate=1e-3,
-)
+MNIST = DEFAULT.but(**networks.NARROW, **learning_rates(1e-3), epochs=10)
 DIGITS = MNIST.but(epochs=120, image_size="16")
 RECIPES = {"default": DEFAULT, "mnist": MNIST, "digits": DIGITS}
-
 build = networks.convolutional_gan
 
-
 if __name__ == "__main__":
-    runner.main(sys.modules[__name__])
+    runner.main()

@@ -6,18 +6,12 @@ Donahue, Krähenbühl, Darrell 2016, "Adversarial Feature Learning", arXiv 1605.
 """
 
 import dataclasses
-import sys
 
 import kgan
 from kgan.zoo import networks, runner
-from kgan.zoo.recipe import Paper, Published, Recipe
+from kgan.zoo.recipe import Paper, Published, Recipe, learning_rates
 
-PAPER = Paper(
-    title="Adversarial Feature Learning",
-    authors="Donahue, Krähenbühl, Darrell",
-    year=2016,
-    url="https://arxiv.org/abs/1605.09782",
-)
+PAPER = Paper.cited_in(__doc__)
 PURPOSE = "A code for every image, learned without restoring any."
 CONDITIONAL = "never"
 # Of the 1,024 units before the code, says the authors' log; of codes it has from 0.92 to 0.96.
@@ -36,8 +30,7 @@ class PerceptronRecipe(Recipe):
 DEFAULT = PerceptronRecipe(
     epochs=400,
     batch_size=128,
-    generator_learning_rate=2e-4,  # halfway it starts to fall to a hundredth; here it stays
-    discriminator_learning_rate=2e-4,
+    **learning_rates(2e-4),  # halfway it starts to fall to a hundredth; here it stays
     beta_1=0.5,
     latent_dim=50,
     latent_distribution="uniform",  # [U(-1, 1)]^50
@@ -47,8 +40,7 @@ MNIST = DEFAULT.but(
     epochs=60,
     units=(350, 350),
     batch_norm=False,
-    generator_learning_rate=5e-4,
-    discriminator_learning_rate=5e-4,
+    **learning_rates(5e-4),
     beta_2=0.99,
     penalties=("r1:0.5,every=2",),
     cosine_decay=True,
@@ -70,4 +62,4 @@ def build(recipe, task, **compile_options):
 
 
 if __name__ == "__main__":
-    runner.main(sys.modules[__name__])
+    runner.main()

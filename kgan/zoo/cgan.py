@@ -7,7 +7,6 @@ Mirza, Osindero 2014, "Conditional Generative Adversarial Nets", arXiv 1411.1784
 
 import dataclasses
 import math
-import sys
 
 import keras
 from keras import ops
@@ -16,17 +15,10 @@ import kgan
 from kgan.zoo import networks, runner
 from kgan.zoo.recipe import MomentumRecipe, Paper, Published
 
-PAPER = Paper(
-    title="Conditional Generative Adversarial Nets",
-    authors="Mirza, Osindero",
-    year=2014,
-    url="https://arxiv.org/abs/1411.1784",
-)
+PAPER = Paper.cited_in(__doc__)
 PURPOSE = "How a label enters a GAN, in two small networks; dcgan --conditional draws better."
 CONDITIONAL = "always"
-PUBLISHED = {
-    "mnist": {"parzen_log_likelihood": Published(132, "table 1, 10,000 samples", spread=1.8)}
-}
+PUBLISHED = {"mnist": {"parzen_log_likelihood": Published(132, "table 1, 10,000 samples", 1.8)}}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -131,4 +123,4 @@ def uniform(limit):
 
 
 if __name__ == "__main__":
-    runner.main(sys.modules[__name__])
+    runner.main()

@@ -7,20 +7,14 @@ Networks", arXiv 1809.03627.
 """
 
 import dataclasses
-import sys
 
 import keras
 
 import kgan
 from kgan.zoo import networks, runner
-from kgan.zoo.recipe import ConvolutionalRecipe, Paper, Published
+from kgan.zoo.recipe import ConvolutionalRecipe, Paper, Published, learning_rates
 
-PAPER = Paper(
-    title="ClusterGAN: Latent Space Clustering in Generative Adversarial Networks",
-    authors="Mukherjee, Asnani, Lin, Kannan",
-    year=2019,
-    url="https://arxiv.org/abs/1809.03627",
-)
+PAPER = Paper.cited_in(__doc__)
 PURPOSE = "Classes that nobody has labelled, found by an encoder."
 CONDITIONAL = "never"
 PUBLISHED = {
@@ -49,8 +43,7 @@ DEFAULT = ClusterRecipe(
     loss="wasserstein",
     penalties=("gradient_penalty:10",),
     discriminator_steps=5,  # algorithm 1
-    generator_learning_rate=1e-4,
-    discriminator_learning_rate=1e-4,
+    **learning_rates(1e-4),
     beta_1=0.5,
     beta_2=0.9,
     latent_dim=30,
@@ -62,21 +55,8 @@ DEFAULT = ClusterRecipe(
 # DCGAN's recipe, which takes a tenth of the critic's work. Its generator's loss is smaller than the
 # critic's scores are, and so is the clusters' weight: with 10 the clusters are told apart before
 # they are digits (1,500 steps: accuracy 0.44 with 10, 0.50 with 1).
-MNIST = DEFAULT.but(
-    epochs=15,
-    loss="non_saturating",
-    penalties=("r1:1,every=2",),
-    discriminator_steps=1,
-    generator_learning_rate=2e-3,
-    discriminator_learning_rate=2e-3,
-    beta_2=0.99,
-    generator_width=48,
-    discriminator_width=32,
-    discriminator_stages=3,
-    generator_initializer="glorot_uniform",
-    discriminator_initializer="he_normal",
-    cosine_decay=True,
-    cluster_weight=1.0,
+MNIST = DEFAULT.but(**networks.SMOOTH, **learning_rates(2e-3), epochs=15).but(
+    loss="non_saturating", discriminator_steps=1, generator_width=48, cluster_weight=1.0
 )
 DIGITS = MNIST.but(epochs=100, image_size="16", penalties=("r1:0.03,every=2",))
 RECIPES = {"default": DEFAULT, "mnist": MNIST, "fashion_mnist": MNIST, "digits": DIGITS}
@@ -99,4 +79,4 @@ def build(recipe, task, **compile_options):
 
 
 if __name__ == "__main__":
-    runner.main(sys.modules[__name__])
+    runner.main()

@@ -5,38 +5,26 @@
 Liu, Tuzel 2016, "Coupled Generative Adversarial Networks", arXiv 1606.07536.
 """
 
-import sys
-
 import kgan
 from kgan.data.edges import EdgePairs
 from kgan.zoo import networks, runner
-from kgan.zoo.recipe import ConvolutionalRecipe, Paper
+from kgan.zoo.recipe import ConvolutionalRecipe, Paper, learning_rates
 
-PAPER = Paper(
-    title="Coupled Generative Adversarial Networks",
-    authors="Liu, Tuzel",
-    year=2016,
-    url="https://arxiv.org/abs/1606.07536",
-)
+PAPER = Paper.cited_in(__doc__)
 PURPOSE = "Two kinds of images of the same things, of which nobody has pairs."
 CONDITIONAL = "never"
 # Section 4, "Digits", whose discriminators are LeNets.
 DEFAULT = ConvolutionalRecipe(
     epochs=53,  # "25,000 iterations" of 60,000 images
     batch_size=128,  # "minibatch size of 128"
-    generator_learning_rate=2e-4,
-    discriminator_learning_rate=2e-4,
+    **learning_rates(2e-4),
     beta_1=0.5,
     latent_distribution="uniform",
     generator_width=128,
     batch_norm=False,
 )
 MNIST = DEFAULT.but(
-    **networks.NARROW,
-    epochs=7,
-    generator_learning_rate=2e-3,
-    discriminator_learning_rate=2e-3,
-    penalties=("r1:1,every=2",),
+    **networks.NARROW, **learning_rates(2e-3), epochs=7, penalties=("r1:1,every=2",)
 )
 DIGITS = MNIST.but(epochs=100, image_size="16", penalties=("r1:0.03,every=2",))
 RECIPES = {"default": DEFAULT, "mnist": MNIST, "digits": DIGITS}
@@ -68,4 +56,4 @@ def build(recipe, task, **compile_options):
 
 
 if __name__ == "__main__":
-    runner.main(sys.modules[__name__])
+    runner.main()

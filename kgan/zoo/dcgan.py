@@ -6,24 +6,16 @@ Radford, Metz, Chintala 2015, "Unsupervised Representation Learning with Deep Co
 Generative Adversarial Networks", arXiv 1511.06434.
 """
 
-import sys
-
 from kgan.zoo import networks, runner
-from kgan.zoo.recipe import ConvolutionalRecipe, Paper, Published
+from kgan.zoo.recipe import ConvolutionalRecipe, Paper, Published, learning_rates
 
-PAPER = Paper(
-    title="Unsupervised Representation Learning with Deep Convolutional GANs",
-    authors="Radford, Metz, Chintala",
-    year=2015,
-    url="https://arxiv.org/abs/1511.06434",
-)
+PAPER = Paper.cited_in(__doc__)
 PURPOSE = "The plain start: small, fast, and good for images of up to 64x64."
 # Section 4 and figure 1.
 DEFAULT = ConvolutionalRecipe(
     epochs=25,
     batch_size=128,  # "mini-batch size of 128"
-    generator_learning_rate=2e-4,  # "0.001, to be too high, using 0.0002 instead"
-    discriminator_learning_rate=2e-4,
+    **learning_rates(2e-4),  # "0.001, to be too high, using 0.0002 instead"
     beta_1=0.5,  # "0.9 resulted in training oscillation"
     latent_dim=100,  # figure 1: "a 100 dimensional uniform distribution Z"
     latent_distribution="uniform",
@@ -32,32 +24,10 @@ DEFAULT = ConvolutionalRecipe(
     kernel_size=5,
 )
 # Chosen among a dozen trials of one seed each, by Fréchet distance after ten minutes or less on two
-# cores: narrow networks, a discriminator that looks at the whole image (down to 4x4), R1 instead of
-# batch norm, and high learning rates. The trials changed several of these at once, so they do not
-# say which of them matters.
-MNIST = DEFAULT.but(
-    epochs=14,
-    batch_size=64,
-    generator_learning_rate=2.5e-3,
-    discriminator_learning_rate=2.5e-3,
-    beta_2=0.99,
-    latent_distribution="normal",
-    generator_width=64,
-    discriminator_width=32,
-    kernel_size=4,
-    batch_norm=False,
-    discriminator_stages=3,
-    generator_initializer="glorot_uniform",
-    discriminator_initializer="he_normal",
-    penalties=("r1:1,every=2",),
-    cosine_decay=True,
-)
+# cores. They changed several settings at once, so they do not say which of them matters.
+MNIST = DEFAULT.but(**networks.SMOOTH, **learning_rates(2.5e-3), epochs=14)
 DIGITS = MNIST.but(
-    epochs=120,
-    image_size="16",
-    generator_learning_rate=2e-3,
-    discriminator_learning_rate=2e-3,
-    penalties=("r1:0.03,every=2",),
+    **learning_rates(2e-3), epochs=120, image_size="16", penalties=("r1:0.03,every=2",)
 )
 RECIPES = {
     "default": DEFAULT,
@@ -84,8 +54,7 @@ PUBLISHED = {
         ),
     },
 }
-
 build = networks.convolutional_gan
 
 if __name__ == "__main__":
-    runner.main(sys.modules[__name__])
+    runner.main()

@@ -5,24 +5,16 @@
 Kodali, Abernethy, Hays, Kira 2017, "On Convergence and Stability of GANs", arXiv 1705.07215.
 """
 
-import sys
-
 from kgan.zoo import networks, runner
-from kgan.zoo.recipe import ConvolutionalRecipe, Paper
+from kgan.zoo.recipe import ConvolutionalRecipe, Paper, learning_rates
 
-PAPER = Paper(
-    title="On Convergence and Stability of GANs",
-    authors="Kodali, Abernethy, Hays, Kira",
-    year=2017,
-    url="https://arxiv.org/abs/1705.07215",
-)
+PAPER = Paper.cited_in(__doc__)
 PURPOSE = "A smooth discriminator around the data, at one update each."
 # The numbers are from the authors' code.
 DEFAULT = ConvolutionalRecipe(
     epochs=50,
     batch_size=128,
-    generator_learning_rate=1e-4,
-    discriminator_learning_rate=1e-4,
+    **learning_rates(1e-4),
     beta_1=0.5,
     beta_2=0.9,
     penalties=("dragan:10,noise=0.5",),
@@ -30,17 +22,10 @@ DEFAULT = ConvolutionalRecipe(
     batch_norm=False,  # the gradient is that of each image alone
     latent_distribution="uniform",
 )
-MNIST = DEFAULT.but(
-    **networks.NARROW,
-    epochs=10,
-    generator_learning_rate=1e-3,
-    discriminator_learning_rate=1e-3,
-)
+MNIST = DEFAULT.but(**networks.NARROW, **learning_rates(1e-3), epochs=10)
 DIGITS = MNIST.but(epochs=120, image_size="16")
 RECIPES = {"default": DEFAULT, "mnist": MNIST, "digits": DIGITS}
-
 build = networks.convolutional_gan
 
-
 if __name__ == "__main__":
-    runner.main(sys.modules[__name__])
+    runner.main()

@@ -6,20 +6,14 @@ Zhao, Mathieu, LeCun 2016, "Energy-based Generative Adversarial Network", arXiv 
 """
 
 import dataclasses
-import sys
 
 import keras
 
 import kgan
 from kgan.zoo import networks, runner
-from kgan.zoo.recipe import ConvolutionalRecipe, Paper
+from kgan.zoo.recipe import ConvolutionalRecipe, Paper, learning_rates
 
-PAPER = Paper(
-    title="Energy-based Generative Adversarial Network",
-    authors="Zhao, Mathieu, LeCun",
-    year=2016,
-    url="https://arxiv.org/abs/1609.03126",
-)
+PAPER = Paper.cited_in(__doc__)
 PURPOSE = "Steady gradients: each pixel says what is wrong, not one score for the image."
 CONDITIONAL = "never"
 
@@ -40,8 +34,7 @@ class EBGANRecipe(ConvolutionalRecipe):
 DEFAULT = EBGANRecipe(
     epochs=25,
     batch_size=128,
-    generator_learning_rate=1e-3,  # section 4.1: "learning rate 0.001 and Adam"
-    discriminator_learning_rate=1e-3,
+    **learning_rates(1e-3),  # section 4.1: "learning rate 0.001 and Adam"
     loss="energy_based:margin=20",  # appendix D: 80 for LSUN, 20 for CelebA
     generator_width=64,
     discriminator_width=64,
@@ -78,4 +71,4 @@ def build(recipe, task, **compile_options):
 
 
 if __name__ == "__main__":
-    runner.main(sys.modules[__name__])
+    runner.main()

@@ -6,7 +6,6 @@ Goodfellow et al. 2014, "Generative Adversarial Networks", arXiv 1406.2661.
 """
 
 import dataclasses
-import sys
 
 import keras
 
@@ -14,17 +13,10 @@ import kgan
 from kgan.zoo import networks, runner
 from kgan.zoo.recipe import MomentumRecipe, Paper, Published
 
-PAPER = Paper(
-    title="Generative Adversarial Networks",
-    authors="Goodfellow et al.",
-    year=2014,
-    url="https://arxiv.org/abs/1406.2661",
-)
+PAPER = Paper.cited_in(__doc__)
 PURPOSE = "Where it began; the least that draws digits."
 CONDITIONAL = "never"
-PUBLISHED = {
-    "mnist": {"parzen_log_likelihood": Published(225, "table 1, 10,000 samples", spread=2)}
-}
+PUBLISHED = {"mnist": {"parzen_log_likelihood": Published(225, "table 1, 10,000 samples", 2)}}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -104,4 +96,4 @@ def draw_weights(network, initializer):
 
 
 if __name__ == "__main__":
-    runner.main(sys.modules[__name__])
+    runner.main()

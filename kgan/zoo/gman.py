@@ -6,20 +6,14 @@ Durugkar, Gemp, Mahadevan 2016, "Generative Multi-Adversarial Networks", arXiv 1
 """
 
 import dataclasses
-import sys
 
 import keras
 
 import kgan
 from kgan.zoo import networks, runner
-from kgan.zoo.recipe import ConvolutionalRecipe, Paper
+from kgan.zoo.recipe import ConvolutionalRecipe, Paper, learning_rates
 
-PAPER = Paper(
-    title="Generative Multi-Adversarial Networks",
-    authors="Durugkar, Gemp, Mahadevan",
-    year=2016,
-    url="https://arxiv.org/abs/1611.01673",
-)
+PAPER = Paper.cited_in(__doc__)
 PURPOSE = "A generator whose teachers differ: where one is certain, another still explains."
 CONDITIONAL = "never"
 
@@ -41,8 +35,7 @@ class GMANRecipe(ConvolutionalRecipe):
 DEFAULT = GMANRecipe(
     epochs=25,
     batch_size=100,
-    generator_learning_rate=2e-4,
-    discriminator_learning_rate=2e-4,
+    **learning_rates(2e-4),
     beta_1=0.5,
     loss="mixed:minimax,mixing=softmax,sharpness=1",  # the "original, untampered objective"
     dynamics=("slow_member:0.1",),
@@ -50,13 +43,7 @@ DEFAULT = GMANRecipe(
     generator_width=128,
     batch_norm=False,
 )
-MNIST = DEFAULT.but(
-    **networks.NARROW,
-    epochs=7,
-    dropouts=(0.6, 0.5, 0.4),
-    generator_learning_rate=1e-3,
-    discriminator_learning_rate=1e-3,
-)
+MNIST = DEFAULT.but(**networks.NARROW, **learning_rates(1e-3), epochs=7, dropouts=(0.6, 0.5, 0.4))
 DIGITS = MNIST.but(epochs=100, image_size="16")
 RECIPES = {"default": DEFAULT, "mnist": MNIST, "digits": DIGITS}
 
@@ -74,4 +61,4 @@ def build(recipe, task, **compile_options):
 
 
 if __name__ == "__main__":
-    runner.main(sys.modules[__name__])
+    runner.main()

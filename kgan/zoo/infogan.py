@@ -7,18 +7,12 @@ Learning by Information Maximizing Generative Adversarial Nets", arXiv 1606.0365
 """
 
 import dataclasses
-import sys
 
 import kgan
 from kgan.zoo import networks, runner
-from kgan.zoo.recipe import ConvolutionalRecipe, Paper, Published
+from kgan.zoo.recipe import ConvolutionalRecipe, Paper, Published, learning_rates
 
-PAPER = Paper(
-    title="InfoGAN: Interpretable Representation Learning by Information Maximizing GANs",
-    authors="Chen, Duan, Houthooft, Schulman, Sutskever, Abbeel",
-    year=2016,
-    url="https://arxiv.org/abs/1606.03657",
-)
+PAPER = Paper.cited_in(__doc__)
 PURPOSE = "Codes with a meaning that nobody has told: kinds, slant, stroke."
 CONDITIONAL = "never"
 PUBLISHED = {"mnist": {"clustering_accuracy": Published(0.95, "section 7.2, error 5 %")}}
@@ -46,21 +40,9 @@ DEFAULT = InfoRecipe(
     latent_distribution="uniform",  # the authors' code
     kernel_size=4,
 )
-MNIST = DEFAULT.but(
-    **networks.NARROW,
-    epochs=10,
-    generator_learning_rate=2.5e-3,
-    discriminator_learning_rate=2.5e-3,
-    beta_2=0.99,
-    batch_norm=False,
-    penalties=("r1:1,every=2",),
-)
+MNIST = DEFAULT.but(**networks.SMOOTH, **learning_rates(2.5e-3), epochs=10)
 DIGITS = MNIST.but(
-    epochs=120,
-    image_size="16",
-    generator_learning_rate=2e-3,
-    discriminator_learning_rate=2e-3,
-    penalties=("r1:0.03,every=2",),
+    **learning_rates(2e-3), epochs=120, image_size="16", penalties=("r1:0.03,every=2",)
 )
 RECIPES = {"default": DEFAULT, "mnist": MNIST, "fashion_mnist": MNIST, "digits": DIGITS}
 
@@ -82,4 +64,4 @@ def build(recipe, task, **compile_options):
 
 
 if __name__ == "__main__":
-    runner.main(sys.modules[__name__])
+    runner.main()

@@ -6,24 +6,16 @@ Mao, Li, Xie, Lau, Wang, Smolley 2016, "Least Squares Generative Adversarial Net
 1611.04076. --loss=least_squares:a=-1,b=1,c=0 gives its other choice of numbers, equation 8.
 """
 
-import sys
-
 from kgan.zoo import networks, runner
-from kgan.zoo.recipe import ConvolutionalRecipe, Paper
+from kgan.zoo.recipe import ConvolutionalRecipe, Paper, learning_rates
 
-PAPER = Paper(
-    title="Least Squares Generative Adversarial Networks",
-    authors="Mao, Li, Xie, Lau, Wang, Smolley",
-    year=2016,
-    url="https://arxiv.org/abs/1611.04076",
-)
+PAPER = Paper.cited_in(__doc__)
 PURPOSE = "DCGAN with gradients also from fakes that already convince."
 # Section 4 has deeper networks for 112x112 scenes; these are DCGAN's, which they build upon.
 DEFAULT = ConvolutionalRecipe(
     epochs=25,
     batch_size=64,  # the authors' code, as the learning rate and the latents
-    generator_learning_rate=1e-3,
-    discriminator_learning_rate=1e-3,
+    **learning_rates(1e-3),
     beta_1=0.5,  # section 4.1
     loss="least_squares:a=0,b=1,c=1",  # section 3.3.3, equation 9: "0-1 binary coding scheme"
     latent_dim=1024,
@@ -32,9 +24,7 @@ DEFAULT = ConvolutionalRecipe(
 MNIST = DEFAULT.but(**networks.NARROW, epochs=10, latent_dim=100)
 DIGITS = MNIST.but(epochs=120, image_size="16")
 RECIPES = {"default": DEFAULT, "mnist": MNIST, "digits": DIGITS}
-
 build = networks.convolutional_gan
 
-
 if __name__ == "__main__":
-    runner.main(sys.modules[__name__])
+    runner.main()

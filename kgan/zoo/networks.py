@@ -19,6 +19,10 @@ NARROW = {
     "cosine_decay": True,
 }
 
+# The same for a discriminator that R1 keeps smooth in the place of batch norm, which lets it learn
+# faster. DIGITS have a thirtieth of R1.
+SMOOTH = {**NARROW, "beta_2": 0.99, "batch_norm": False, "penalties": ("r1:1,every=2",)}
+
 # The same for residual networks, whose papers' five discriminator updates, and networks of tenfold
 # width, do not fit a quarter of an hour on one core.
 NARROW_RESIDUAL = {

@@ -5,17 +5,10 @@
 Miyato, Koyama 2018, "cGANs with Projection Discriminator", arXiv 1802.05637.
 """
 
-import sys
-
 from kgan.zoo import networks, runner
-from kgan.zoo.recipe import Paper, ResidualRecipe
+from kgan.zoo.recipe import Paper, ResidualRecipe, learning_rates
 
-PAPER = Paper(
-    title="cGANs with Projection Discriminator",
-    authors="Miyato, Koyama",
-    year=2018,
-    url="https://arxiv.org/abs/1802.05637",
-)
+PAPER = Paper.cited_in(__doc__)
 PURPOSE = "Conditional images whose label takes part in every block and in the score."
 CONDITIONAL = "always"
 # The training on ImageNet's 128x128 images is from pfnet-research/sngan_projection, the authors'
@@ -23,8 +16,7 @@ CONDITIONAL = "always"
 DEFAULT = ResidualRecipe(
     epochs=112,  # 450,000 generator updates of ImageNet
     batch_size=64,  # 16 on each of four GPUs
-    generator_learning_rate=2e-4,  # alpha
-    discriminator_learning_rate=2e-4,
+    **learning_rates(2e-4),  # alpha
     discriminator_steps=5,  # n_dis
     beta_1=0.0,
     beta_2=0.9,
@@ -40,9 +32,7 @@ DEFAULT = ResidualRecipe(
 MNIST = DEFAULT.but(**networks.NARROW_RESIDUAL, epochs=8)
 DIGITS = MNIST.but(epochs=100, image_size="16")
 RECIPES = {"default": DEFAULT, "mnist": MNIST, "digits": DIGITS}
-
 build = networks.residual_gan
 
-
 if __name__ == "__main__":
-    runner.main(sys.modules[__name__])
+    runner.main()

@@ -2,8 +2,12 @@
 
 import ast
 import dataclasses
+import re
 
 from kgan.registry import suggest
+
+# As a zoo module's docstring cites its paper, at the beginning of a line.
+CITATION = re.compile(r'^(\S[^"\n]*) (\d{4}),\s"([^"]+)",\sarXiv\s(\d+\.\d+)', re.MULTILINE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,6 +25,26 @@ class Paper:
     authors: str
     year: int
     url: str
+
+    @classmethod
+    def cited_in(cls, text):
+        """Returns the paper that a text cites, the first one if there are several.
+
+        Args:
+            text: str, with a line that begins `Authors 2015, "Title", arXiv 1511.06434`.
+
+        Raises:
+            ValueError: if there is none.
+        """
+        found = CITATION.search(text)
+        if found is None:
+            raise ValueError(
+                'Expected a line that begins: Authors 2015, "Title", arXiv 1511.06434. '
+                f"Received: {text!r}"
+            )
+        authors, year, title, number = found.groups()
+        title = " ".join(title.split())
+        return cls(title, authors, int(year), f"https://arxiv.org/abs/{number}")
 
     def __str__(self):
         return f"{self.authors} {self.year}, {self.title}, {self.url}"
@@ -129,6 +153,19 @@ class Recipe:
             words = getattr(kind, "__name__", str(kind))
             raise ValueError(f"{name} must be of type {words}. Received: {setting!r}")
         return name, value
+
+
+def learning_rates(generator, discriminator=None):
+    """Returns the settings of both learning rates, which are alike unless there are two.
+
+    Args:
+        generator: float > 0.
+        discriminator: float > 0. Defaults to the generator's.
+    """
+    return {
+        "generator_learning_rate": generator,
+        "discriminator_learning_rate": generator if discriminator is None else discriminator,
+    }
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -8,39 +8,24 @@ relativistic_average_least_squares (RaLSGAN), relativistic_average_hinge (RaHing
 --penalty=gradient_penalty:10 those of the paper that end in -GP.
 """
 
-import sys
-
 from kgan.zoo import networks, runner
-from kgan.zoo.recipe import ConvolutionalRecipe, Paper
+from kgan.zoo.recipe import ConvolutionalRecipe, Paper, learning_rates
 
-PAPER = Paper(
-    title="The relativistic discriminator: a key element missing from standard GAN",
-    authors="Jolicoeur-Martineau",
-    year=2018,
-    url="https://arxiv.org/abs/1807.00734",
-)
+PAPER = Paper.cited_in(__doc__)
 PURPOSE = "A loss that stays in balance where DCGAN's does not."
 # Section 5.2: the cats of 64x64, with DCGAN's networks; latents as in the authors' code.
 DEFAULT = ConvolutionalRecipe(
     epochs=344,  # 100,000 updates of 9,304 cats
     batch_size=32,
-    generator_learning_rate=2e-4,
-    discriminator_learning_rate=2e-4,
+    **learning_rates(2e-4),
     beta_1=0.5,
     loss="relativistic_average",
     latent_dim=128,
 )
-MNIST = DEFAULT.but(
-    **networks.NARROW,
-    epochs=10,
-    generator_learning_rate=1e-3,
-    discriminator_learning_rate=1e-3,
-)
+MNIST = DEFAULT.but(**networks.NARROW, **learning_rates(1e-3), epochs=10)
 DIGITS = MNIST.but(epochs=120, image_size="16")
 RECIPES = {"default": DEFAULT, "mnist": MNIST, "digits": DIGITS}
-
 build = networks.convolutional_gan
 
-
 if __name__ == "__main__":
-    runner.main(sys.modules[__name__])
+    runner.main()

@@ -1,10 +1,9 @@
 """The training program that all zoo modules share.
 
-A zoo module calls `main(sys.modules[__name__])` and holds what makes it that GAN: `PAPER`,
-`RECIPES` by data set with a `"default"`, and `build(recipe, task, **compile_options)`. It may say
-`CONDITIONAL`, `"never"` or `"always"` where the default, `"optional"`, is wrong; `PUBLISHED`, the
-paper's numbers by data set and result; and `prepare(source, recipe)`, what its GAN sees of the
-data.
+A zoo module calls `main()` and holds what makes it that GAN: `PAPER`, `RECIPES` by data set with a
+`"default"`, and `build(recipe, task, **compile_options)`. It may say `CONDITIONAL`, `"never"` or
+`"always"` where the default, `"optional"`, is wrong; `PUBLISHED`, the paper's numbers by data set
+and result; and `prepare(source, recipe)`, what its GAN sees of the data.
 """
 
 import dataclasses
@@ -54,13 +53,14 @@ COMPONENTS = {
 }
 
 
-def main(module, argv=None):
+def main(module=None, argv=None):
     """Runs a zoo module as a program and ends the process with its exit status.
 
     Args:
-        module: the zoo module.
+        module: the zoo module. Defaults to the one that Python was started with.
         argv: list of str, the command line without the program's name. Defaults to `sys.argv`'s.
     """
+    module = sys.modules["__main__"] if module is None else module
     argv = sys.argv[1:] if argv is None else argv
     if {"--help", "-h", "-help"} & set(argv):
         print(f"{module.__doc__}{options.help_text()}")

@@ -2,25 +2,19 @@
 
     python -m kgan.zoo.sgan --dataset mnist
 
-Odena 2016, "Semi-Supervised Learning with Generative Adversarial Networks", arXiv 1606.01583;
 Salimans, Goodfellow, Zaremba, Cheung, Radford, Chen 2016, "Improved Techniques for Training GANs",
-arXiv 1606.03498.
+arXiv 1606.03498; the game is also that of Odena 2016, "Semi-Supervised Learning with Generative
+Adversarial Networks", arXiv 1606.01583.
 """
 
 import dataclasses
-import sys
 
 import kgan
 from kgan.data.semi_supervised import SemiSupervised
 from kgan.zoo import networks, runner
-from kgan.zoo.recipe import Paper, Published, Recipe
+from kgan.zoo.recipe import Paper, Published, Recipe, learning_rates
 
-PAPER = Paper(
-    title="Improved Techniques for Training GANs (semi-supervised; also Odena 2016)",
-    authors="Salimans, Goodfellow, Zaremba, Cheung, Radford, Chen",
-    year=2016,
-    url="https://arxiv.org/abs/1606.03498",
-)
+PAPER = Paper.cited_in(__doc__)
 PURPOSE = "A classifier from a hundred labels and many images without."
 CONDITIONAL = "always"  # the classifier has the data's classes
 PUBLISHED = {
@@ -45,8 +39,7 @@ class SemiSupervisedRecipe(Recipe):
 DEFAULT = SemiSupervisedRecipe(
     epochs=300,
     batch_size=100,  # of unknown label, and as many labelled
-    generator_learning_rate=3e-3,
-    discriminator_learning_rate=3e-3,
+    **learning_rates(3e-3),
     beta_1=0.5,
     cosine_decay=True,
     supervised_weight=2.0,  # theirs halves the loss of the scores instead
@@ -87,4 +80,4 @@ def build(recipe, task, **compile_options):
 
 
 if __name__ == "__main__":
-    runner.main(sys.modules[__name__])
+    runner.main()

@@ -6,17 +6,10 @@ Miyato, Kataoka, Koyama, Yoshida 2018, "Spectral Normalization for Generative Ad
 arXiv 1802.05957.
 """
 
-import sys
-
 from kgan.zoo import networks, runner
-from kgan.zoo.recipe import Paper, ResidualRecipe
+from kgan.zoo.recipe import Paper, ResidualRecipe, learning_rates
 
-PAPER = Paper(
-    title="Spectral Normalization for Generative Adversarial Networks",
-    authors="Miyato, Kataoka, Koyama, Yoshida",
-    year=2018,
-    url="https://arxiv.org/abs/1802.05957",
-)
+PAPER = Paper.cited_in(__doc__)
 PURPOSE = "Varied images of 32x32 and more, steady without a gradient penalty."
 # The residual networks of CIFAR-10, table 4. Numbers without a section are from the authors' code,
 # pfnet-research/sngan_projection, whose rates fall linearly and whose generator sees twice as many
@@ -24,8 +17,7 @@ PURPOSE = "Varied images of 32x32 and more, steady without a gradient penalty."
 DEFAULT = ResidualRecipe(
     epochs=320,  # 50,000 generator updates of CIFAR-10
     batch_size=64,
-    generator_learning_rate=2e-4,  # alpha
-    discriminator_learning_rate=2e-4,
+    **learning_rates(2e-4),  # alpha
     discriminator_steps=5,  # n_dis
     beta_1=0.0,
     beta_2=0.9,
@@ -39,9 +31,7 @@ DEFAULT = ResidualRecipe(
 MNIST = DEFAULT.but(**networks.NARROW_RESIDUAL, epochs=8)
 DIGITS = MNIST.but(epochs=100, image_size="16")
 RECIPES = {"default": DEFAULT, "mnist": MNIST, "cifar10": DEFAULT, "digits": DIGITS}
-
 build = networks.residual_gan
 
-
 if __name__ == "__main__":
-    runner.main(sys.modules[__name__])
+    runner.main()

@@ -5,34 +5,24 @@
 Lin 2017, "Softmax GAN", arXiv 1704.06191.
 """
 
-import sys
-
 from kgan.zoo import networks, runner
-from kgan.zoo.recipe import ConvolutionalRecipe, Paper
+from kgan.zoo.recipe import ConvolutionalRecipe, Paper, learning_rates
 
-PAPER = Paper(title="Softmax GAN", authors="Lin", year=2017, url="https://arxiv.org/abs/1704.06191")
+PAPER = Paper.cited_in(__doc__)
 # Section 4: DCGAN's networks, of which it trains also those without batch norm.
 DEFAULT = ConvolutionalRecipe(
     epochs=25,
     batch_size=64,
-    generator_learning_rate=2e-4,
-    discriminator_learning_rate=2e-4,
+    **learning_rates(2e-4),
     beta_1=0.5,
     loss="softmax_gan",
     latent_distribution="uniform",
 )
 PURPOSE = "One batch, one softmax: reals and fakes compete for a share."
-MNIST = DEFAULT.but(
-    **networks.NARROW,
-    epochs=10,
-    generator_learning_rate=1e-3,
-    discriminator_learning_rate=1e-3,
-)
+MNIST = DEFAULT.but(**networks.NARROW, **learning_rates(1e-3), epochs=10)
 DIGITS = MNIST.but(epochs=120, image_size="16")
 RECIPES = {"default": DEFAULT, "mnist": MNIST, "digits": DIGITS}
-
 build = networks.convolutional_gan
 
-
 if __name__ == "__main__":
-    runner.main(sys.modules[__name__])
+    runner.main()

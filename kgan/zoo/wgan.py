@@ -6,40 +6,26 @@ Arjovsky, Chintala, Bottou 2017, "Wasserstein GAN", arXiv 1701.07875.
 """
 
 import functools
-import sys
 
 from kgan.zoo import networks, runner
-from kgan.zoo.recipe import ConvolutionalRecipe, Paper
+from kgan.zoo.recipe import ConvolutionalRecipe, Paper, learning_rates
 
-PAPER = Paper(
-    title="Wasserstein GAN",
-    authors="Arjovsky, Chintala, Bottou",
-    year=2017,
-    url="https://arxiv.org/abs/1701.07875",
-)
+PAPER = Paper.cited_in(__doc__)
 PURPOSE = "The first critic: a loss that falls as samples get better, slowly."
 # Algorithm 1, with "the convolutional DCGAN architecture" of section 4.2.
 DEFAULT = ConvolutionalRecipe(
     epochs=25,
     batch_size=64,  # m
-    generator_learning_rate=5e-5,  # alpha, of RMSprop: Adam's momentum made it unstable (4.3)
-    discriminator_learning_rate=5e-5,
+    **learning_rates(5e-5),  # alpha, of RMSprop: Adam's momentum made it unstable (4.3)
     discriminator_steps=5,  # n_critic
     loss="wasserstein",
     penalties=("weight_clipping:0.01",),  # c
     updates="alternating",
 )
-MNIST = DEFAULT.but(
-    **networks.NARROW,
-    epochs=12,
-    generator_learning_rate=2e-3,
-    discriminator_learning_rate=1e-3,
-)
+MNIST = DEFAULT.but(**networks.NARROW, **learning_rates(2e-3, 1e-3), epochs=12)
 DIGITS = MNIST.but(epochs=120, image_size="16")
 RECIPES = {"default": DEFAULT, "mnist": MNIST, "digits": DIGITS}
-
 build = functools.partial(networks.convolutional_gan, optimizer=networks.rms_prop)
 
-
 if __name__ == "__main__":
-    runner.main(sys.modules[__name__])
+    runner.main()

@@ -6,24 +6,16 @@ Gulrajani, Ahmed, Arjovsky, Dumoulin, Courville 2017, "Improved Training of Wass
 arXiv 1704.00028.
 """
 
-import sys
-
 from kgan.zoo import networks, runner
-from kgan.zoo.recipe import ConvolutionalRecipe, Paper
+from kgan.zoo.recipe import ConvolutionalRecipe, Paper, learning_rates
 
-PAPER = Paper(
-    title="Improved Training of Wasserstein GANs",
-    authors="Gulrajani, Ahmed, Arjovsky, Dumoulin, Courville",
-    year=2017,
-    url="https://arxiv.org/abs/1704.00028",
-)
+PAPER = Paper.cited_in(__doc__)
 PURPOSE = "Networks of your own that shall not fail; five critic updates for one."
 # Algorithm 1, whose line "Require" gives the numbers.
 DEFAULT = ConvolutionalRecipe(
     epochs=50,
     batch_size=64,  # m
-    generator_learning_rate=1e-4,  # alpha
-    discriminator_learning_rate=1e-4,
+    **learning_rates(1e-4),  # alpha
     discriminator_steps=5,  # n_critic
     beta_1=0.0,
     beta_2=0.9,
@@ -33,17 +25,10 @@ DEFAULT = ConvolutionalRecipe(
     batch_norm=False,  # section 4: "No critic batch normalization"
     latent_dim=128,  # the authors' code
 )
-MNIST = DEFAULT.but(
-    **networks.NARROW,
-    epochs=12,
-    generator_learning_rate=1e-3,
-    discriminator_learning_rate=1e-3,
-)
+MNIST = DEFAULT.but(**networks.NARROW, **learning_rates(1e-3), epochs=12)
 DIGITS = MNIST.but(epochs=120, image_size="16")
 RECIPES = {"default": DEFAULT, "mnist": MNIST, "digits": DIGITS}
-
 build = networks.convolutional_gan
 
-
 if __name__ == "__main__":
-    runner.main(sys.modules[__name__])
+    runner.main()

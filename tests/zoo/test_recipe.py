@@ -1,6 +1,6 @@
 import pytest
 
-from kgan.zoo.recipe import ConvolutionalRecipe, Published
+from kgan.zoo.recipe import ConvolutionalRecipe, Paper, Published, Recipe, learning_rates
 
 RECIPE = ConvolutionalRecipe(
     epochs=1, batch_size=8, generator_learning_rate=1e-3, discriminator_learning_rate=1e-3
@@ -50,3 +50,23 @@ def test_a_published_number_knows_what_missing_it_means():
     assert likelihood.shortfall(220) == 5 and likelihood.shortfall(230) < 0
     error = Published(0.05, "section 7.2", best="lowest")
     assert error.shortfall(0.07) == pytest.approx(0.02) and error.shortfall(0.01) < 0
+
+
+def test_a_paper_is_read_off_its_citation():
+    text = 'X.\n\nLin, Van Gool 2017, "A Title of\nTwo Lines", arXiv\n1704.06191. More.\n'
+    paper = Paper.cited_in(text)
+    assert (paper.authors, paper.year, paper.title) == (
+        "Lin, Van Gool",
+        2017,
+        "A Title of Two Lines",
+    )
+    assert paper.url == "https://arxiv.org/abs/1704.06191"
+    with pytest.raises(ValueError, match="Authors 2015.*Received: 'Lin 2017, Softmax GAN'"):
+        Paper.cited_in("Lin 2017, Softmax GAN")
+
+
+def test_both_learning_rates_are_alike_unless_there_are_two():
+    recipe = Recipe(epochs=1, batch_size=1, **learning_rates(0.5))
+    assert recipe.generator_learning_rate == recipe.discriminator_learning_rate == 0.5
+    recipe = recipe.but(**learning_rates(0.1, 0.0))
+    assert (recipe.generator_learning_rate, recipe.discriminator_learning_rate) == (0.1, 0.0)

@@ -1,7 +1,5 @@
 """Tiny: a zoo module as small as one can be, for tests of the shared program."""
 
-import sys
-
 import keras
 
 import kgan
@@ -37,4 +35,4 @@ def build(recipe, task, **compile_options):
 
 
 if __name__ == "__main__":
-    runner.main(sys.modules[__name__])
+    runner.main()
