@@ -466,18 +466,31 @@ class GAN(keras.Model):
             images, shown_labels = dynamics.show(shown["images"], shown.get("labels"), seed)
             if images is not shown["images"]:
                 shown = self.view(ops.stop_gradient(images), shown_labels, training)
+        others = {"shown": shown, "regularization": regularization}
+        return self._round(real, fake, labels, labels, training, **others)
+
+    def _round(self, real, fake, labels, judged_beside, training, **others):
+        """Returns the round of these views, whose functions do to others what was done to them.
+
+        Args:
+            real: dict, the view of the reals.
+            fake: dict, the view of the fakes.
+            labels: what the generator is given beside latents, or None.
+            judged_beside: what the discriminator is given beside images, or None.
+            training: bool.
+            **others: further fields of `kgan.Round`.
+        """
+        score = functools.partial(self._score_in_float32, labels=judged_beside, training=training)
+        draw = functools.partial(self._synthesize_in_float32, labels=labels, training=training)
         return Round(
             real=real,
             fake=fake,
-            shown=shown,
-            score=functools.partial(self._score_in_float32, labels=labels, training=training),
-            synthesize=functools.partial(
-                self._synthesize_in_float32, labels=labels, training=training
-            ),
-            seed=seed,
+            score=score,
+            synthesize=draw,
+            seed=self._training_seeds if training else self._evaluation_seeds,
             generator=self.generator,
             discriminator=self.discriminator,
-            regularization=regularization,
+            **others,
         )
 
     def view(self, images, labels=None, training=False):

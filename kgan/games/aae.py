@@ -5,7 +5,8 @@ import dataclasses
 import keras
 from keras import ops
 
-from kgan.games.encoder import EncoderGAN, refuse, refuse_dynamics
+from kgan.augment.base import Augmentation
+from kgan.games.encoder import CHANGES, EncoderGAN
 from kgan.layers.checks import check_positive_number
 
 
@@ -31,10 +32,10 @@ class AAE(EncoderGAN):
         generator: `keras.Model`, latents to images.
         discriminator: `keras.Model`, codes `(batch, latent_dim)` to scores.
         encoder: `keras.Model`, images to codes `(batch, latent_dim)`.
-        clusters: int or None, how many one-hot columns end a latent. Defaults to None.
-        latent_scale: float > 0, standard deviation of the other columns. Defaults to 1.
         reconstruction_weight: float > 0. Defaults to 100.
-        **kwargs: as in `kgan.GAN`.
+        **kwargs: `clusters`, int or None, how many one-hot columns end a latent, and
+            `latent_scale`, float > 0, the standard deviation of the others; as in `kgan.GAN`.
+            Defaults to None and 1.
 
     Raises:
         ValueError: if an argument is out of range, or the codes are not as wide as the latents.
@@ -49,28 +50,16 @@ class AAE(EncoderGAN):
     (5, 4)
     """
 
-    def __init__(
-        self,
-        generator,
-        discriminator,
-        encoder,
-        clusters=None,
-        latent_scale=1.0,
-        reconstruction_weight=100.0,
-        **kwargs,
-    ):
+    refused = (*CHANGES, Augmentation.call)
+
+    def __init__(self, generator, discriminator, encoder, reconstruction_weight=100.0, **kwargs):
         check_positive_number("reconstruction_weight", reconstruction_weight)
         # === Config ===
         self.reconstruction_weight = reconstruction_weight
-        super().__init__(generator, discriminator, encoder, clusters, latent_scale, **kwargs)
+        super().__init__(generator, discriminator, encoder, **kwargs)
 
     def _judged(self, images, codes, labels):
         return codes
-
-    def _fit_to_game(self, arguments):
-        refuse_dynamics(self, arguments["dynamics"])
-        refuse(self, arguments["augment"])
-        return super()._fit_to_game(arguments)
 
     def play(self, real_images, labels, training=True):
         """Plays one round; see `kgan.GAN.play`."""
@@ -81,7 +70,7 @@ class AAE(EncoderGAN):
         real = self.view(latents, training=training) | known
         fake = self.view(codes, training=training) | known
         fake |= {"latents": codes, "restored": restored}
-        return self._round(real, fake, None, labels, training)
+        return self._round_of_codes(real, fake, labels, None, training)
 
     def score(self, images, labels=None, training=False):
         """Returns the discriminator's scores of these images' codes."""
@@ -91,14 +80,12 @@ class AAE(EncoderGAN):
         """Plays one round; see `kgan.GAN.compute_losses`."""
         logs = super().compute_losses(real_images, labels, training)
         round = logs["round"]
-        error = ops.mean(ops.square(round.fake["restored"] - real_images))
+        restored = round.fake["restored"]
+        error = ops.mean(ops.square(restored - real_images))
         logs["reconstruction_loss"] = self.reconstruction_weight * error
         logs["generator_loss"] += logs["reconstruction_loss"]
-        shown = (
-            round.real | {"images": real_images},
-            round.fake | {"images": round.fake["restored"]},
-        )
-        return logs | {"round": dataclasses.replace(round, real=shown[0], fake=shown[1])}
+        real, fake = round.real | {"images": real_images}, round.fake | {"images": restored}
+        return logs | {"round": dataclasses.replace(round, real=real, fake=fake)}
 
     def log_names(self):
         """Returns the keys of what `compute_losses` returns."""

@@ -53,13 +53,10 @@ class ACGAN(GAN):
         super().compile(*args, auxiliary_losses=auxiliary_losses, **kwargs)
 
     def classify(self, images):
-        """Returns how probable the discriminator takes each class to be.
+        """Returns how probable the discriminator takes each class to be, `(batch, num_classes)`.
 
         Args:
             images: float `(batch, …)` in [-1, 1].
-
-        Returns:
-            float32 tensor `(batch, num_classes)`, each row a distribution.
         """
         said = self.discriminator(images, training=False)
         return ops.softmax(ops.cast(said["class_logits"], "float32"))

@@ -3,8 +3,7 @@
 import keras
 from keras import ops
 
-from kgan.augment.base import Augmentation
-from kgan.games.encoder import EncoderGAN, overrides, refuse, refuse_dynamics
+from kgan.games.encoder import CHANGES, EncoderGAN
 
 
 @keras.saving.register_keras_serializable(package="kgan")
@@ -44,16 +43,12 @@ class BiGAN(EncoderGAN):
     (5, 4)
     """
 
+    refused = CHANGES
+
     def _judged(self, images, codes, labels):
         if labels is not None:
             raise ValueError("BiGAN has no labels. Received: num_classes or condition_dim")
         return [images, codes]
-
-    def _fit_to_game(self, arguments):
-        refuse_dynamics(self, arguments["dynamics"])
-        replace = (Augmentation.replace_reals,)
-        refuse(self, [one for one in arguments["augment"] if overrides(one, replace)])
-        return super()._fit_to_game(arguments)
 
     def play(self, real_images, labels, training=True):
         """Plays one round; see `kgan.GAN.play`."""
@@ -61,7 +56,7 @@ class BiGAN(EncoderGAN):
         fake_images = self.synthesize(latents, training=training)
         real = self.view(real_images, training=training)
         fake = self.view(fake_images, latents, training) | {"latents": latents}
-        return self._round(real, fake, real["codes"], None, training)
+        return self._round_of_codes(real, fake, None, real["codes"], training)
 
     def view(self, images, codes=None, training=False):
         """Returns what there is to know of these images beside codes, by default the encoder's."""

@@ -64,9 +64,8 @@ class ClusterGAN(EncoderGAN):
     def compute_losses(self, real_images, labels, training=True):
         """Plays one round; see `kgan.GAN.compute_losses`."""
         logs = super().compute_losses(real_images, labels, training)
-        fake = logs["round"].fake
+        fake, n = logs["round"].fake, self.clusters
         read = ops.cast(self.encoder(fake["images"], training=training), "float32")
-        n = self.clusters
         error = ops.mean(ops.square(read[:, :-n] - fake["latents"][:, :-n]))
         surprise = CategoricalCodeLoss()(fake["latents"][:, -n:], read[:, -n:])
         logs["latent_loss"] = self.latent_weight * error
@@ -84,8 +83,5 @@ class ClusterGAN(EncoderGAN):
 
     def get_config(self):
         """Returns the arguments that make an equal, untrained game."""
-        return {
-            **super().get_config(),
-            "latent_weight": self.latent_weight,
-            "cluster_weight": self.cluster_weight,
-        }
+        weights = {"latent_weight": self.latent_weight, "cluster_weight": self.cluster_weight}
+        return {**super().get_config(), **weights}

@@ -1,14 +1,15 @@
 """What games with an encoder have in common: codes, and clusters in them."""
 
-import functools
-
 import keras
 from keras import ops
 
+from kgan.augment.base import Augmentation
 from kgan.dynamics.base import Dynamics
 from kgan.gan import GAN
 from kgan.layers.checks import check_positive_int, check_positive_number
-from kgan.round import Round
+
+# What a game that is not played with images alone has no place for.
+CHANGES = (Dynamics.show, Dynamics.weigh, Augmentation.replace_reals)
 
 
 class EncoderGAN(GAN):
@@ -31,6 +32,8 @@ class EncoderGAN(GAN):
     """
 
     roles = {**GAN.roles, "encoder": "generator"}
+    # The methods of components, by which they change or weigh images, that a game has no place for.
+    refused = ()
 
     def __init__(
         self, generator, discriminator, encoder, clusters=None, latent_scale=1.0, **kwargs
@@ -65,12 +68,7 @@ class EncoderGAN(GAN):
         return values if labels is None else [values, labels]
 
     def draw_latents(self, n, seed):
-        """Returns `n` latents: `latent_scale` times this game's distribution, and clusters.
-
-        Args:
-            n: int or scalar tensor, how many.
-            seed: int or `keras.random.SeedGenerator`.
-        """
+        """Returns `n` latents, scaled and with clusters; see `kgan.GAN.draw_latents`."""
         drawn = super().draw_latents(n, seed)
         if self.clusters is None:
             return self.latent_scale * drawn
@@ -80,14 +78,11 @@ class EncoderGAN(GAN):
         return ops.concatenate([self.latent_scale * drawn[:, : -self.clusters], hot], axis=-1)
 
     def encode(self, images, training=False):
-        """Returns the codes of images, with probabilities for the clusters.
+        """Returns codes, with probabilities of the clusters: float32 `(batch, latent_dim)`.
 
         Args:
             images: float `(batch, *image_shape)` in [-1, 1].
             training: bool, whether the encoder trains. Defaults to False.
-
-        Returns:
-            float32 tensor `(batch, latent_dim)`.
         """
         outputs = ops.cast(self.encoder(images, training=training), "float32")
         if self.clusters is None:
@@ -96,13 +91,10 @@ class EncoderGAN(GAN):
         return ops.concatenate([style, ops.softmax(logits)], axis=-1)
 
     def classify(self, images):
-        """Returns how probable the encoder takes each cluster to be.
+        """Returns how probable the encoder takes each cluster to be, float32 `(batch, clusters)`.
 
         Args:
             images: float `(batch, *image_shape)` in [-1, 1].
-
-        Returns:
-            float32 tensor `(batch, clusters)`, each row a distribution.
 
         Raises:
             ValueError: if the latents have no clusters.
@@ -111,53 +103,26 @@ class EncoderGAN(GAN):
             raise ValueError("classify needs clusters. Received: clusters=None")
         return self.encode(images)[:, -self.clusters :]
 
-    def _round(self, real, fake, beside, labels, training):
-        """Returns the round of a game that is not played with images alone.
+    def _fit_to_game(self, arguments):
+        for component in [*arguments["dynamics"], *arguments["augment"]]:
+            kind = type(component)
+            if any(getattr(kind, one.__name__, one) is not one for one in self.refused):
+                raise ValueError(
+                    f"{type(self).__name__} does not play with images alone and has no place for "
+                    f"what this does to them. Received: {component!r}"
+                )
+        return super()._fit_to_game(arguments)
 
-        Args:
-            real: dict, the view of the reals.
-            fake: dict, the view of the fakes.
-            beside: tensor, what stands beside what the discriminator judges, or None.
-            labels: the generator's labels, or None.
-            training: bool.
-        """
-        return Round(
-            real=real,
-            fake=fake,
-            score=functools.partial(self._score_in_float32, labels=beside, training=training),
-            synthesize=functools.partial(
-                self._synthesize_in_float32, labels=labels, training=training
-            ),
-            seed=self._training_seeds if training else self._evaluation_seeds,
-            generator=self.generator,
-            discriminator=self.discriminator,
-            regularization={
-                "generator": sum(self.generator.losses + self.encoder.losses, 0.0),
-                "discriminator": sum(self.discriminator.losses, 0.0),
-            },
-        )
+    def _round_of_codes(self, real, fake, labels, beside, training):
+        """Returns the round of a game that is not played with images alone; see `_round`."""
+        players = {
+            "generator": self.generator.losses + self.encoder.losses,
+            "discriminator": self.discriminator.losses,
+        }
+        terms = {player: sum(losses, 0.0) for player, losses in players.items()}
+        return self._round(real, fake, labels, beside, training, regularization=terms)
 
     def get_config(self):
         """Returns the arguments that make an equal, untrained game."""
         config = super().get_config()
         return {**config, "clusters": self.clusters, "latent_scale": self.latent_scale}
-
-
-def refuse_dynamics(game, dynamics):
-    """Raises a ValueError if dynamics change or weigh the fakes, for which a game has no place."""
-    here = (Dynamics.show, Dynamics.weigh)
-    refuse(game, [one for one in dynamics if overrides(one, here)])
-
-
-def overrides(component, methods):
-    """Returns whether a component's class has one of these methods of its base anew."""
-    return any(getattr(type(component), method.__name__) is not method for method in methods)
-
-
-def refuse(game, components):
-    """Raises a ValueError if there is one of these components."""
-    if components:
-        raise ValueError(
-            f"{type(game).__name__} does not play with images alone and has no place for what "
-            f"this does to them. Received: {components[0]!r}"
-        )

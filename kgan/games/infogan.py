@@ -79,15 +79,7 @@ class InfoGAN(GAN):
     # --- Codes to images ------------------------------------------------------------------------
 
     def draw_latents(self, n, seed):
-        """Returns `n` latents: noise, categories drawn uniformly, numbers from -1 to 1.
-
-        Args:
-            n: int or scalar tensor, how many.
-            seed: int or `keras.random.SeedGenerator`.
-
-        Returns:
-            Float tensor `(n, latent_dim)`.
-        """
+        """Returns `n` latents, noise and then codes; see `kgan.GAN.draw_latents`."""
         noise, *drawn, numbers = self._split(super().draw_latents(n, seed))
         # The largest of several independent numbers is each of them equally often.
         hot = [ops.one_hot(ops.argmax(x, axis=-1), x.shape[-1], dtype=x.dtype) for x in drawn]
@@ -98,13 +90,12 @@ class InfoGAN(GAN):
     def generate(
         self, n, labels=None, seed=None, batch_size=128, categorical=None, continuous=None
     ):
-        """Draws samples from the averaged generator, of codes drawn or chosen.
+        """Draws samples of codes that are drawn or chosen.
 
         Args:
             n: int >= 1, how many.
             labels: None, as there are none.
-            seed: int or None; the same seed draws the same noise, and the same codes where they
-                are not chosen. Defaults to a new one.
+            seed: int or None, as in `kgan.GAN.generate`, of the noise and the codes not chosen.
             batch_size: int >= 1, how many are computed at once. Defaults to 128.
             categorical: int categories, `(codes,)` for all samples or `(n, codes)`; of one code
                 alone an int or `(n,)`. Defaults to drawn ones.
@@ -136,14 +127,13 @@ class InfoGAN(GAN):
     # --- Images to codes ------------------------------------------------------------------------
 
     def encode(self, images):
-        """Returns the codes that the discriminator reads off images.
+        """Returns the codes that the discriminator reads off images, float32 `(batch, code_dim)`.
 
         Args:
             images: float `(batch, *image_shape)` in [-1, 1].
 
         Returns:
-            float32 tensor `(batch, code_dim)`: probabilities of each categorical code's categories,
-            then the means of the continuous codes.
+            Probabilities for each categorical code, then the means of the continuous ones.
         """
         said = self.discriminator(images, training=False)
         codes, logits = [], said.get("categorical_logits")
@@ -155,13 +145,10 @@ class InfoGAN(GAN):
         return ops.cast(ops.concatenate(codes, axis=-1), "float32")
 
     def classify(self, images):
-        """Returns how probable the discriminator takes each category of the first code to be.
+        """Returns the first code's probabilities, float32 `(batch, categories)`.
 
         Args:
             images: float `(batch, *image_shape)` in [-1, 1].
-
-        Returns:
-            float32 tensor `(batch, categories)`, each row a distribution.
 
         Raises:
             ValueError: if there is no categorical code.

@@ -61,13 +61,7 @@ class SGAN(GAN):
         super().__init__(generator, discriminator, **kwargs)
 
     def compute_losses(self, real_images, labels, training=True):
-        """Plays one round; see `kgan.GAN.compute_losses`.
-
-        Args:
-            real_images: float32 `(batch, …)` in [-1, 1].
-            labels: int32 `(batch,)`, -1 where unknown.
-            training: bool. Defaults to True.
-        """
+        """Plays one round with labels that are -1 where unknown; see `kgan.GAN.compute_losses`."""
         logs = super().compute_losses(real_images, labels, training)
         known = ops.cast(labels != UNKNOWN, "float32")
         logits = logs["round"].real["class_logits"]
@@ -83,13 +77,10 @@ class SGAN(GAN):
         return [*super().log_names(), "classification_loss"]
 
     def classify(self, images):
-        """Returns how probable the discriminator takes each class to be, of real images.
+        """Returns how probable each class is, of real images: float32 `(batch, K)`.
 
         Args:
             images: float `(batch, *image_shape)` in [-1, 1].
-
-        Returns:
-            float32 tensor `(batch, K)`, each row a distribution.
         """
         logits = self.discriminator(images, training=False)
         return ops.softmax(ops.cast(logits, "float32"))
