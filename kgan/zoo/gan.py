@@ -43,25 +43,19 @@ DEFAULT = GANRecipe(
     latent_dim=100,
     latent_distribution="uniform",  # theirs has variance 1, and so reaches from -√3 to √3
 )
-# Narrower networks need wider initial weights: of the paper's, little of the latent would be left
-# in the image, and all samples be one. The mean digit, with which theirs begin, is not needed then.
-SMALL = DEFAULT.but(
-    generator_initializer="he_uniform", discriminator_initializer="glorot_uniform", pieces=4
-)
-MNIST = SMALL.but(
-    epochs=100,
-    discriminator_learning_rate=0.01,  # at 0.02 or more it won the trials
-    learning_rate_decay=1.00002,
-    momentum_growth_steps=50_000,
-    generator_units=(400, 400),
-    discriminator_units=(120, 120),
-)
-DIGITS = SMALL.but(
+# The paper's networks and rates, in a tenth of the time: the rates fall ten times as fast.
+MNIST = DEFAULT.but(epochs=75, learning_rate_decay=1.00004, momentum_growth_steps=35_000)
+# At the paper's width all of these few digits come out as one. Narrower networks need wider
+# initial weights: of the paper's, little of the latent would be left in the image.
+DIGITS = DEFAULT.but(
     epochs=600,
     learning_rate_decay=1.0002,
     momentum_growth_steps=5_000,
     generator_units=(200, 200),
     discriminator_units=(60, 60),
+    pieces=4,
+    generator_initializer="he_uniform",
+    discriminator_initializer="glorot_uniform",
 )
 RECIPES = {"default": DEFAULT, "mnist": MNIST, "digits": DIGITS}
 

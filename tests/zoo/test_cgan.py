@@ -31,12 +31,12 @@ def test_networks_are_those_of_section_4():
 
 def test_rates_and_momentum_are_those_of_section_4():
     gan = build(SMALL)
-    for optimizer in (gan.generator_optimizer, gan.discriminator_optimizer):
+    for optimizer, rate in ((gan.generator_optimizer, 0.1), (gan.discriminator_optimizer, 0.05)):
         assert float(optimizer.current_momentum) == pytest.approx(0.5)
         optimizer.iterations.assign(10**6)
         assert float(optimizer.current_momentum) == pytest.approx(0.7)
         optimizer.iterations.assign(25_000)
-        expected = 0.1 / 1.00004**25_000
+        expected = rate / 1.00004**25_000
         assert float(optimizer.learning_rate) == pytest.approx(expected, rel=1e-4)
 
 
