@@ -7,7 +7,7 @@ from kgan.games.bigan import BiGAN
 from kgan.games.cluster_gan import ClusterGAN
 from kgan.games.cogan import CoGAN
 from kgan.games.infogan import InfoGAN
-from kgan.games.sgan import SGAN, IndifferentGenerator
+from kgan.games.sgan import SGAN
 
 __all__ = [
     "AAE",
@@ -16,7 +16,6 @@ __all__ = [
     "BiGAN",
     "ClusterGAN",
     "CoGAN",
-    "IndifferentGenerator",
     "InfoGAN",
     "SGAN",
 ]

@@ -3,14 +3,10 @@
 import keras
 from keras import ops
 
-from kgan import batches, replicas
+from kgan import batches
 from kgan.gan import GAN
 from kgan.layers.checks import check_positive_number
-from kgan.losses.base import AdversarialLoss
 from kgan.losses.classification import ClassificationLoss
-from kgan.losses.minimax import LogitPair
-
-UNKNOWN = -1
 
 
 @keras.saving.register_keras_serializable(package="kgan")
@@ -24,11 +20,13 @@ class SGAN(GAN):
         D(x) = Z(x) / (Z(x) + 1),   Z(x) = Σₖ exp lₖ(x)
 
     and the score is log Z. The discriminator minimises its loss of the scores, and
-    `supervised_weight` times the cross-entropy -log softmax(l)_y of those reals whose label is
-    known. Labels are class numbers, -1 where unknown: `fit` takes a dataset of `(images, labels)`,
-    such as `kgan.data.semi_supervised.SemiSupervised` makes. The generator is given none.
+    `supervised_weight` times the cross-entropy -log softmax(l)_y of labelled images. `fit` takes a
+    dataset of `(images, (labelled_images, labels))`, as many of either, such as
+    `kgan.data.SemiSupervised` makes: the game is played with the first, so that the few labelled
+    images are not half of what is real. Of `(images, labels)` all are both. The generator is given
+    no labels.
 
-    With `compile(loss=kgan.games.IndifferentGenerator(…), auxiliary_losses="feature_matching:…")`
+    With `compile(loss=kgan.losses.IndifferentGenerator(…), auxiliary_losses="feature_matching:…")`
     the generator matches features, section 3.1, and does not care for scores.
 
     Args:
@@ -40,7 +38,7 @@ class SGAN(GAN):
     Raises:
         ValueError: if the discriminator does not return two logits or more, or an argument is out
             of range; from `fit`, if there are no labels.
-        tf.errors.InvalidArgumentError: from `fit`, if a label is neither -1 nor in [0, K).
+        tf.errors.InvalidArgumentError: from `fit`, if a label is not in [0, K).
 
     Example:
     >>> gan = kgan.games.SGAN(
@@ -48,7 +46,7 @@ class SGAN(GAN):
     ...     kgan.backbones.MLPDiscriminator((2,), units=[8], head=keras.layers.Dense(3)),
     ... )
     >>> gan.compile()
-    >>> images, labels = np.random.uniform(-1, 1, (6, 2)), np.array([-1, -1, -1, -1, 0, 2])
+    >>> images, labels = np.random.uniform(-1, 1, (6, 2)), np.array([0, 1, 2, 0, 1, 2])
     >>> history = gan.fit(images, labels, verbose=0)
     >>> tuple(gan.classify(images).shape)
     (6, 3)
@@ -61,14 +59,17 @@ class SGAN(GAN):
         super().__init__(generator, discriminator, **kwargs)
 
     def compute_losses(self, real_images, labels, training=True):
-        """Plays one round with labels that are -1 where unknown; see `kgan.GAN.compute_losses`."""
-        logs = super().compute_losses(real_images, labels, training)
-        known = ops.cast(labels != UNKNOWN, "float32")
-        logits = logs["round"].real["class_logits"]
-        each = ClassificationLoss(reduction=None)(ops.maximum(labels, 0), logits)
-        # Replicas may know of more labels or fewer, and each label counts the same.
-        count = ops.maximum(replicas.mean(ops.sum(known)), 1e-6)
-        loss = self.supervised_weight * ops.sum(each * known) / count
+        """Plays one round, and teaches classes; see `kgan.GAN.compute_losses`.
+
+        Args:
+            real_images: as of `GAN.compute_losses`.
+            labels: tuple of labelled images and their class numbers.
+            training: as of `GAN.compute_losses`.
+        """
+        labelled_images, labels = labels
+        logs = super().compute_losses(real_images, None, training)
+        logits = self._judge(labelled_images, None, training)["class_logits"]
+        loss = self.supervised_weight * ClassificationLoss()(labels, logits)
         logs["discriminator_loss"] += loss
         return {**logs, "classification_loss": loss}
 
@@ -110,50 +111,18 @@ class SGAN(GAN):
         labels = keras.utils.unpack_x_y_sample_weight(data)[1]
         if labels is None:
             raise ValueError(
-                "SGAN needs a label for each image, -1 where it is unknown: a dataset of (images, "
-                "labels), or fit(images, labels). Received: images only"
+                "SGAN needs labelled images: a dataset of (images, (labelled_images, labels)), or "
+                "fit(images, labels). Received: images only"
             )
-        labels = ops.cast(labels, "int32")
-        is_unknown = labels == UNKNOWN
+        labelled_images, labels = labels if isinstance(labels, tuple) else (images, labels)
+        batches.check_images(labelled_images, self.image_shape)
         num_classes = self.output_shapes["class_logits"][-1]
-        checked = batches.check_labels(ops.where(is_unknown, 0, labels), num_classes, None)
-        return images, ops.where(ops.reshape(is_unknown, (-1,)), UNKNOWN, checked)
+        labels = batches.check_labels(labels, num_classes, None)
+        return images, (ops.cast(labelled_images, "float32"), labels)
 
     def get_config(self):
         """Returns the arguments that make an equal, untrained game."""
         return {**super().get_config(), "supervised_weight": self.supervised_weight}
-
-
-@keras.saving.register_keras_serializable(package="kgan")
-class IndifferentGenerator(LogitPair):
-    """The game of a generator that does not care for scores: its part of the loss is 0.
-
-    Its auxiliary losses are then all that it wants, as in Salimans et al. 2016 (arXiv 1606.03498),
-    section 3.1.
-
-    Args:
-        discriminator: `kgan.losses.AdversarialLoss`, what the discriminator minimises, of logits.
-
-    Raises:
-        TypeError: if it is none.
-
-    Example:
-    >>> pair = kgan.games.IndifferentGenerator(kgan.losses.MinimaxDiscriminatorLoss())
-    >>> float(pair.generator(np.ones(4), np.ones(4)))
-    0.0
-    """
-
-    def __init__(self, discriminator):
-        super().__init__(discriminator, _Zero())
-
-    def get_config(self):
-        """Returns the arguments that make an equal pair."""
-        return {"discriminator": super().get_config()["discriminator"]}
-
-
-class _Zero(AdversarialLoss):
-    def call(self, real_scores, fake_scores):
-        return ops.zeros_like(fake_scores)
 
 
 def _realness(logits):

@@ -51,6 +51,7 @@ from kgan.losses.hinge import (
     MultiHingeDiscriminatorLoss,
     MultiHingeGeneratorLoss,
 )
+from kgan.losses.indifferent import IndifferentGenerator
 from kgan.losses.least_squares import (
     LeastSquares,
     LeastSquaresDiscriminatorLoss,
@@ -127,6 +128,7 @@ __all__ = [
     "FourTermGeneratorLoss",
     "Hinge",
     "HingeDiscriminatorLoss",
+    "IndifferentGenerator",
     "L1Distance",
     "L1DistanceLoss",
     "L2Distance",

@@ -73,7 +73,7 @@ def build(recipe, task, **compile_options):
         recipe,
         dataclasses.replace(task, num_classes=None),  # labels are for the classifier alone
         game_options={"supervised_weight": recipe.supervised_weight},
-        loss=kgan.games.IndifferentGenerator(loss),
+        loss=kgan.losses.IndifferentGenerator(loss),
         auxiliary_losses=[*recipe.auxiliary_losses, kgan.losses.FeatureMatching(layers=[last])],
         **compile_options,
     )
