@@ -680,7 +680,7 @@ class GAN(keras.Model):
         # Every k-th image: k turns see the same images however many replicas share the batch.
         end = self._whole_packs(images, turns)
         parts = [slice(i, end, turns) for i in range(turns)]
-        return [(images[part], None if labels is None else labels[part]) for part in parts]
+        return [(images[part], _rows(labels, part)) for part in parts]
 
     def _whole_packs(self, images, turns=1):
         """Returns how many images of a batch make whole packs in each of these turns."""
@@ -761,14 +761,15 @@ class GAN(keras.Model):
         """Plays one round without learning, and shows the metrics reals and averaged fakes."""
         images, labels = self._unpack(data)
         end = self._whole_packs(images)
-        images, labels = images[:end], None if labels is None else labels[:end]
+        images, labels = images[:end], _rows(labels, slice(end))
         logs, _ = _split(self.compute_losses(images, labels, training=False))
         logs = self._track({**logs, **self._state_logs()}, ops.shape(images)[0])
         if self._evaluation_metrics:
             latents = self.sample_latents(ops.shape(images)[0], training=False)
             fake_images = self(self._inputs(latents, labels))
             known = labels
-            if labels is None and any(getattr(m, "reads", None) for m in self._evaluation_metrics):
+            reads = any(getattr(metric, "reads", None) for metric in self._evaluation_metrics)
+            if not self.is_conditional and reads:
                 # What reads reals compares with labels that an unconditional GAN does not take.
                 known = keras.utils.unpack_x_y_sample_weight(data)[1]
                 known = None if known is None else known[:end]
@@ -986,6 +987,11 @@ def _has_accelerator():
 def _value(element):
     """Keras's generators of arrays spell an absent label as an empty Optional."""
     return None if isinstance(element, tf.experimental.Optional) else element
+
+
+def _rows(labels, part):
+    """Returns a part of the labels, or of each of a tuple of what a game takes for them."""
+    return None if labels is None else keras.tree.map_structure(lambda x: x[part], labels)
 
 
 def _listed(components):

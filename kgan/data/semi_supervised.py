@@ -7,15 +7,13 @@ from kgan.data import options
 from kgan.data.readers import MemoryReader
 from kgan.data.source import ImageSource
 
-UNKNOWN = -1
-
 
 class SemiSupervised:
     """An image source whose stream tells the labels of a few images, and of no others.
 
     The protocol of Salimans et al. 2016, "Improved Techniques for Training GANs" (arXiv
-    1606.03498), section 6.1: the same number of labelled images of each class. Each batch of the
-    stream holds `batch_size` of all images with the label -1, and then as many of the labelled.
+    1606.03498), section 6.1: the same number of labelled images of each class. Each element of
+    the stream is a batch of all images, without labels, beside one of the labelled.
 
     Args:
         source: `kgan.data.ImageSource` with classes.
@@ -32,11 +30,10 @@ class SemiSupervised:
             `class_names`.
 
     Example:
-    >>> from kgan.data.semi_supervised import SemiSupervised
-    >>> source = SemiSupervised(kgan.data.ImageSource.find("digits"), labelled=20)
-    >>> _, labels = next(iter(source.stream(batch_size=4)))
-    >>> (labels.numpy() == -1).tolist()
-    [True, True, True, True, False, False, False, False]
+    >>> source = kgan.data.SemiSupervised(kgan.data.ImageSource.find("digits"), labelled=20)
+    >>> images, (labelled, labels) = next(iter(source.stream(batch_size=4)))
+    >>> tuple(images.shape), tuple(labelled.shape), tuple(labels.shape)
+    ((4, 8, 8, 1), (4, 8, 8, 1), (4,))
     """
 
     def __init__(self, source, labelled=100, seed=0):
@@ -60,7 +57,7 @@ class SemiSupervised:
         return self.source.dataset(*args, **kwargs)
 
     def stream(self, batch_size, *args, **kwargs):
-        """Returns `ImageSource.stream` with a labelled image beside each of unknown label.
+        """Returns `ImageSource.stream` with labelled images in the place of labels.
 
         Args:
             batch_size: int >= 1, images of unknown label in a batch; it has as many labelled ones.
@@ -69,12 +66,12 @@ class SemiSupervised:
             **kwargs: see `*args`.
 
         Returns:
-            A `tf.data.Dataset` of `(images, labels)`: float32 (2 * batch_size, height, width,
-            channels) in [-1, 1], and int32 (2 * batch_size,), -1 where unknown.
+            A `tf.data.Dataset` of `(images, (labelled_images, labels))`: float32 (batch_size,
+            height, width, channels) in [-1, 1], twice, and int32 (batch_size,).
         """
         unknown = self.source.stream(batch_size, *args, **kwargs)
         known = self.labelled_source(batch_size).stream(batch_size, *args, **kwargs)
-        return tf.data.Dataset.zip(unknown, known).map(_beside)
+        return tf.data.Dataset.zip(unknown.map(lambda images, _: images), known)
 
     def labelled_source(self, least=1):
         """Returns the labelled images alone, repeated until there are at least so many.
@@ -103,9 +100,3 @@ class SemiSupervised:
         times = -(-least // self.labelled)
         images, labels = np.concatenate([images] * times), np.concatenate([labels] * times)
         return ImageSource(MemoryReader(self.name, images, labels, self.class_names))
-
-
-def _beside(unknown, known):
-    images, labels = unknown
-    unlabelled = tf.fill(tf.shape(labels), UNKNOWN)
-    return tf.concat([images, known[0]], axis=0), tf.concat([unlabelled, known[1]], axis=0)

@@ -8,7 +8,7 @@ from kgan.games import SGAN
 from tests.conformance import check_docstring
 
 CENTRES = np.array([[0.8, 0.0], [-0.4, 0.7], [-0.4, -0.7]], "float32")
-LABELS = np.array([-1, 0, -1, 2, -1, -1, 1, -1], "int32")
+LABELS = np.array([0, 2, 1, 0, 1, 2, 2, 0], "int32")
 
 
 def build(dtype=None, supervised_weight=1.0, units=16, **options):
@@ -38,8 +38,9 @@ def data(n, seed=0):
 
 
 def losses(gan, labels=LABELS):
-    images, _ = data(len(labels))
-    return gan.compute_losses(tf.constant(images), tf.constant(labels), training=False)
+    images, labelled = data(8)[0], data(len(labels), seed=1)[0]
+    taught = tf.constant(labelled), tf.constant(labels)
+    return gan.compute_losses(tf.constant(images), taught, training=False)
 
 
 def k_plus_1(logits):
@@ -50,11 +51,12 @@ def k_plus_1(logits):
 
 @pytest.mark.parametrize("weight", [1.0, 2.0])
 def test_the_discriminator_knows_k_plus_1_classes(weight):
-    logs = losses(build(supervised_weight=weight))
+    gan = build(supervised_weight=weight)
+    logs = losses(gan)
     real, fake = (k_plus_1(logs["round"].__dict__[x]["class_logits"]) for x in ("real", "fake"))
-    # Of the known, the class among the K; of all reals, that they are of any; of fakes, none.
-    known = np.flatnonzero(LABELS >= 0)
-    right = real[known, LABELS[known]] / real[known, :3].sum(axis=1)
+    # Of the labelled, the class among the K; of reals, that they are of any; of fakes, none.
+    known = k_plus_1(gan.discriminator(data(8, seed=1)[0]))
+    right = known[np.arange(8), LABELS] / known[:, :3].sum(axis=1)
     supervised = -weight * np.mean(np.log(right))
     unsupervised = -np.mean(np.log(1 - real[:, 3])) - np.mean(np.log(fake[:, 3]))
     assert float(logs["classification_loss"]) == pytest.approx(supervised, rel=1e-4)
@@ -65,15 +67,14 @@ def test_the_discriminator_knows_k_plus_1_classes(weight):
     assert float(logs["generator_loss"]) == pytest.approx(generator_loss, rel=1e-4)
 
 
-def test_unknown_labels_teach_no_class():
+def test_labelled_images_teach_classes_and_are_no_reals_of_the_game():
     gan = build()
-    logs = losses(gan, np.full(8, -1, "int32"))
-    assert float(logs["classification_loss"]) == 0
-    assert np.isfinite(float(logs["discriminator_loss"]))
-    all_known = float(losses(gan, np.arange(8, dtype="int32") % 3)["classification_loss"])
-    logits = gan.discriminator(data(8)[0])
-    entropy = keras.losses.sparse_categorical_crossentropy(np.arange(8) % 3, logits, True)
-    assert all_known == pytest.approx(np.mean(entropy), rel=1e-5)
+    logs = losses(gan)
+    np.testing.assert_array_equal(logs["round"].real["images"], data(8)[0])
+    few = losses(gan, LABELS[:3])  # seed 1 draws other images of them
+    score = float(logs["real_score"])
+    assert float(few["real_score"]) == pytest.approx(score, rel=1e-6)
+    assert float(few["classification_loss"]) != float(logs["classification_loss"])
 
 
 def test_the_indifferent_generator_matches_features_alone():
@@ -94,13 +95,13 @@ def test_the_indifferent_generator_matches_features_alone():
 def test_few_labels_are_enough():
     """One label a class, where the classes are clusters of all images."""
     gan = matching(
+        units=32,
         generator_optimizer=keras.optimizers.Adam(3e-3),
         discriminator_optimizer=keras.optimizers.Adam(3e-3),
     )
-    images, _ = data(29 * 150)
-    batches = np.concatenate([images.reshape(150, 29, 2), np.stack([CENTRES] * 150)], axis=1)
-    labels = np.tile([-1] * 29 + [0, 1, 2], 150)
-    gan.fit(batches.reshape(-1, 2), labels, batch_size=32, shuffle=False, verbose=0)
+    images = tf.data.Dataset.from_tensor_slices(data(30 * 400)[0]).batch(30)
+    labelled = tf.data.Dataset.from_tensors((CENTRES, np.arange(3))).repeat()
+    gan.fit(tf.data.Dataset.zip(images, labelled), verbose=0)
     test_images, test_labels = data(300, seed=1)
     assert np.mean(np.argmax(gan.classify(test_images), axis=1) == test_labels) > 0.95
 
@@ -116,43 +117,48 @@ def test_classify_gives_probabilities_and_score_log_z(dtype):
     expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(probabilities, expected, rtol=1e-4)
     np.testing.assert_allclose(scores, np.log(np.exp(logits).sum(axis=1)), rtol=1e-4)
-    history = gan.fit(images, np.array([-1, 0, 1, 2, -1]), verbose=0).history
+    history = gan.fit(images, np.array([2, 0, 1, 2, 1]), verbose=0).history
     assert np.isfinite(history["discriminator_loss"]).all()
 
 
-def test_replicas_count_each_label_once(two_replicas):
-    gan = build()
+def test_several_discriminator_steps_take_turns_at_the_labels():
+    gan = build(discriminator_steps=2, run_eagerly=True)
+    taught = []
+    compute_losses = gan.compute_losses
+    gan.compute_losses = lambda *a, **k: (taught.append(np.array(a[1][1])), compute_losses(*a))[1]
+    images, labelled = data(8)[0], data(8, seed=1)[0]
+    gan.fit(tf.data.Dataset.from_tensors((images, (labelled, LABELS))), verbose=0)
+    np.testing.assert_array_equal(taught, [LABELS[::2], LABELS[1::2]])
+
+
+def test_replicas_teach_their_part(two_replicas):
+    gan = build(generator_optimizer="sgd", discriminator_optimizer="sgd")
     with two_replicas.scope():
-        copy = build()
+        copy = build(generator_optimizer="sgd", discriminator_optimizer="sgd")
     copy.set_weights(gan.get_weights())
-    images, _ = data(8)
-    labels = np.array([0, 1, 2, -1, -1, -1, -1, 1], "int32")
-    whole = gan.compute_losses(tf.constant(images), tf.constant(labels), training=False)
-
-    halves = [
-        two_replicas.experimental_distribute_values_from_function(
-            lambda context, x=x: tf.constant(x)[context.replica_id_in_sync_group * 4 :][:4]
-        )
-        for x in (images, labels)
+    batch = (data(8)[0], (data(8, seed=1)[0], LABELS))
+    history = [
+        one.fit(tf.data.Dataset.from_tensors(batch), shuffle=False, verbose=0).history
+        for one in (gan, copy)
     ]
-
-    def on_replica(images, labels):
-        return copy.compute_losses(images, labels, training=False)["classification_loss"]
-
-    compute = tf.function(lambda: two_replicas.run(on_replica, args=halves))
-    parts = two_replicas.experimental_local_results(compute())
-    assert np.mean(parts) == pytest.approx(float(whole["classification_loss"]), rel=1e-5)
+    assert history[0]["classification_loss"] == pytest.approx(
+        history[1]["classification_loss"],
+        rel=0.2,  # noise before each layer is another
+    )
 
 
 def test_labels_are_needed_and_known():
     gan = build()
     images, _ = data(8)
-    with pytest.raises(ValueError, match="-1 where it is unknown.*Received: images only"):
+    with pytest.raises(ValueError, match="needs labelled images.*Received: images only"):
         gan.fit(images, verbose=0)
-    for wrong in (3, -2):
+    for wrong in (3, -1):
         with pytest.raises(tf.errors.InvalidArgumentError, match="num_classes=3"):
             gan.fit(images, np.full(8, wrong), verbose=0)
     gan.fit(images, LABELS[:, None], verbose=0)  # a column will do
+    wide = tf.data.Dataset.from_tensors((images, (np.zeros((8, 3), "float32"), LABELS)))
+    with pytest.raises(ValueError, match=r"samples of shape \(2,\)"):
+        gan.fit(wide, verbose=0)
     results = gan.evaluate(images, LABELS, verbose=0, return_dict=True)
     assert np.isfinite(results["classification_loss"])
 
