@@ -6,7 +6,7 @@ from kgan.backbones.began import BEGANEncoder, BEGANGenerator
 from kgan.backbones.committee import Committee
 from kgan.backbones.coupled import CoupledDiscriminator, CoupledGenerator
 from kgan.backbones.dcgan import DCGANDiscriminator, DCGANGenerator
-from kgan.backbones.encoder import MLPEncoder
+from kgan.backbones.encoder import CodeDiscriminator, MLPEncoder
 from kgan.backbones.mlp import MLPDiscriminator, MLPGenerator
 from kgan.backbones.noisy_mlp import BatchNormMLPGenerator, NoisyMLPDiscriminator
 from kgan.backbones.progressive import ProgressiveDiscriminator, ProgressiveGenerator
@@ -18,6 +18,7 @@ __all__ = [
     "BEGANGenerator",
     "Backbone",
     "BatchNormMLPGenerator",
+    "CodeDiscriminator",
     "Committee",
     "CoupledDiscriminator",
     "CoupledGenerator",

@@ -116,3 +116,73 @@ class MLPEncoder(Backbone):
             "batch_norm": self.batch_norm,
             "condition_dim": self.condition_dim,
         }
+
+
+@keras.saving.register_keras_serializable(package="kgan")
+class CodeDiscriminator(Backbone):
+    """A judge of codes, with a network for the style and, if there are clusters, one for them.
+
+    Makhzani et al. 2015 (arXiv 1511.05644, section 6) have two adversaries where a code ends with a
+    cluster: each holds its part of the code to that part of the prior.
+
+    Args:
+        style_dim: int, at least 1. Width of the style, with which a code begins. Defaults to `8`.
+        clusters: int, at least 0. How many columns follow it, which are judged by themselves.
+            Defaults to `0`.
+        units: tuple of int. Widths of the hidden layers of each network. Defaults to
+            `(1000, 1000)`.
+        dtype: `None`, `str` or `keras.DTypePolicy`. What the layers compute in; scores are float32
+            under every policy. Defaults to `None`, the global policy.
+        **kwargs: `name` and `trainable`, as for every `keras.Model`.
+
+    Input:
+        Codes of shape `(batch, style_dim + clusters)`.
+
+    Output:
+        Scores of shape `(batch, 1)`; with clusters `(batch, 2)`, that of the style first.
+
+    Raises:
+        ValueError: if a size is not a positive integer.
+
+    Example:
+    >>> judge = kgan.backbones.CodeDiscriminator(style_dim=4, clusters=3, units=(8,))
+    >>> tuple(judge(np.zeros((2, 7), "float32")).shape)
+    (2, 2)
+
+    Reference:
+        [Makhzani et al., 2015, Adversarial Autoencoders](https://arxiv.org/abs/1511.05644)
+    """
+
+    def __init__(self, style_dim=8, clusters=0, units=(1000, 1000), dtype=None, **kwargs):
+        check_positive_int("style_dim", style_dim)
+        if clusters != 0:
+            check_positive_int("clusters", clusters)
+
+        # === Layers ===
+        sizes = {"style": style_dim, "clusters": clusters}
+        judges = {
+            name: MLPEncoder((size,), 1, units, batch_norm=False, dtype=dtype, name=name)
+            for name, size in sizes.items()
+            if size
+        }
+
+        # === Functional Model ===
+        code = keras.Input((style_dim + clusters,), name="image")  # as of all discriminators
+        parts = {"style": code[:, :style_dim], "clusters": code[:, style_dim:]}
+        scores = [judge(parts[name]) for name, judge in judges.items()]
+        join = keras.layers.Concatenate(dtype="float32", name="scores")
+        super().__init__(inputs=code, outputs=join(scores), dtype=dtype, **kwargs)
+
+        # === Config ===
+        self.style_dim = style_dim
+        self.clusters = clusters
+        self.units = judges["style"].units
+
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "style_dim": self.style_dim,
+            "clusters": self.clusters,
+            "units": self.units,
+        }

@@ -8,8 +8,6 @@ Makhzani, Shlens, Jaitly, Goodfellow, Frey 2015, "Adversarial Autoencoders", arX
 
 import dataclasses
 
-import keras
-
 import kgan
 from kgan.zoo import networks, runner
 from kgan.zoo.recipe import Paper, Published, Recipe, learning_rates
@@ -60,36 +58,20 @@ RECIPES = {"default": DEFAULT, "mnist": MNIST, "fashion_mnist": MNIST, "digits":
 
 def build(recipe, task, **compile_options):
     """Returns a compiled AAE of perceptrons."""
-    clusters = recipe.clusters or 0
+    clusters, units = recipe.clusters or 0, recipe.units
+    shared = {"image_shape": task.image_shape, "units": units}
     latent_dim = recipe.latent_dim + clusters
-    shared = {"image_shape": task.image_shape, "units": recipe.units}
     parts = {
         "generator": kgan.backbones.MLPGenerator(
             latent_dim=latent_dim, num_classes=task.num_classes, **shared
         ),
-        "discriminator": adversary(recipe.latent_dim, clusters, recipe.units),
+        "discriminator": kgan.backbones.CodeDiscriminator(recipe.latent_dim, clusters, units),
         "encoder": kgan.backbones.MLPEncoder(code_dim=latent_dim, batch_norm=False, **shared),
     }
-    names = ("clusters", "latent_scale", "reconstruction_weight")
-    options = {name: getattr(recipe, name) for name in names}
+    settings = ("clusters", "latent_scale", "reconstruction_weight")
     return networks.compiled(
-        kgan.games.AAE, parts, recipe, task, game_options=options, **compile_options
+        kgan.games.AAE, parts, recipe, task, settings=settings, **compile_options
     )
-
-
-def adversary(style, clusters, units):
-    """Returns the judge of codes, with a network for the style and one for the clusters."""
-    code = keras.Input((style + clusters,), name="code")
-    ends = {"style": (0, style), "clusters": (style, style + clusters)}
-    scores = [
-        kgan.backbones.MLPEncoder((end - start,), 1, units, batch_norm=False, name=name)(
-            code[:, start:end]
-        )
-        for name, (start, end) in ends.items()
-        if end > start
-    ]
-    joined = keras.layers.Concatenate(dtype="float32")(scores) if clusters else scores[0]
-    return keras.Model(code, joined, name="adversary")
 
 
 if __name__ == "__main__":

@@ -36,22 +36,12 @@ class BEGANRecipe(Recipe):
 
 # Section 4.1. The learning rates were halved when convergence stalled; here they decay smoothly.
 DEFAULT = BEGANRecipe(
-    epochs=25,
-    batch_size=16,
-    **learning_rates(1e-4),
-    latent_dim=64,
-    cosine_decay=True,
+    epochs=25, batch_size=16, **learning_rates(1e-4), latent_dim=64, cosine_decay=True
 )
 # At the paper's values k stays at 0, where all fakes are one grey: digits are so dark that grey is
 # reconstructed well enough. A narrow code, gamma 1 and a large gain move k within some steps.
-MNIST = DEFAULT.but(
-    epochs=5,
-    batch_size=32,
-    width=16,
-    diversity=1.0,
-    balance_gain=0.05,
-    **learning_rates(1e-3),
-    latent_dim=16,
+MNIST = DEFAULT.but(**learning_rates(1e-3), epochs=5, batch_size=32).but(
+    width=16, latent_dim=16, diversity=1.0, balance_gain=0.05
 )
 DIGITS = MNIST.but(epochs=50, image_size="16", latent_dim=12)
 RECIPES = {"default": DEFAULT, "mnist": MNIST, "digits": DIGITS}
@@ -59,20 +49,14 @@ RECIPES = {"default": DEFAULT, "mnist": MNIST, "digits": DIGITS}
 
 def build(recipe, task, **compile_options):
     """Returns the compiled game; the decoder is a second generator."""
-    generator, decoder = (
-        kgan.backbones.BEGANGenerator(task.image_shape, recipe.latent_dim, recipe.width, name=name)
-        for name in ("generator", "decoder")
-    )
-    encoder = kgan.backbones.BEGANEncoder(task.image_shape, recipe.latent_dim, recipe.width)
+    sizes = (task.image_shape, recipe.latent_dim, recipe.width)
+    generator = kgan.backbones.BEGANGenerator(*sizes, name="generator")
+    decoder = kgan.backbones.BEGANGenerator(*sizes, name="decoder")
+    encoder = kgan.backbones.BEGANEncoder(*sizes)
     discriminator = kgan.backbones.AutoencodingDiscriminator(encoder, decoder, error="absolute")
-    game_options = {"diversity": recipe.diversity, "balance_gain": recipe.balance_gain}
+    players, settings = (generator, discriminator), ("diversity", "balance_gain")
     return networks.compiled(
-        kgan.games.BEGAN,
-        (generator, discriminator),
-        recipe,
-        task,
-        game_options=game_options,
-        **compile_options,
+        kgan.games.BEGAN, players, recipe, task, settings=settings, **compile_options
     )
 
 

@@ -47,8 +47,6 @@ DEFAULT = ClusterRecipe(
     beta_1=0.5,
     beta_2=0.9,
     latent_dim=30,
-    generator_width=64,
-    discriminator_width=64,
     kernel_size=4,
     batch_norm=False,
 )
@@ -67,14 +65,10 @@ def build(recipe, task, **compile_options):
     whole = recipe.but(latent_dim=recipe.latent_dim + recipe.clusters)
     generator, discriminator = networks.convolutional(whole, task)
     _, encoder = networks.convolutional(whole, task, head=keras.layers.Dense(whole.latent_dim))
-    names = ("clusters", "latent_scale", "latent_weight", "cluster_weight")
+    parts = {"generator": generator, "discriminator": discriminator, "encoder": encoder}
+    settings = ("clusters", "latent_scale", "latent_weight", "cluster_weight")
     return networks.compiled(
-        kgan.games.ClusterGAN,
-        {"generator": generator, "discriminator": discriminator, "encoder": encoder},
-        recipe,
-        task,
-        game_options={name: getattr(recipe, name) for name in names},
-        **compile_options,
+        kgan.games.ClusterGAN, parts, recipe, task, settings=settings, **compile_options
     )
 
 

@@ -36,8 +36,6 @@ DEFAULT = EBGANRecipe(
     batch_size=128,
     **learning_rates(1e-3),  # section 4.1: "learning rate 0.001 and Adam"
     loss="energy_based:margin=20",  # appendix D: 80 for LSUN, 20 for CelebA
-    generator_width=64,
-    discriminator_width=64,
     kernel_size=4,
 )
 MNIST = DEFAULT.but(
@@ -56,16 +54,10 @@ RECIPES = {"default": DEFAULT, "mnist": MNIST, "digits": DIGITS}
 
 def build(recipe, task, **compile_options):
     """Returns the compiled GAN; the discriminator's two halves are networks of DCGAN."""
-    generator, encoder = networks.convolutional(
-        recipe, task, head=keras.layers.Dense(recipe.code_dim)
-    )
-    decoder = kgan.backbones.DCGANGenerator(
-        task.image_shape,
-        recipe.code_dim,
-        recipe.discriminator_width,
-        recipe.kernel_size,
-        name="decoder",
-    )
+    to_code = keras.layers.Dense(recipe.code_dim)
+    generator, encoder = networks.convolutional(recipe, task, head=to_code)
+    sizes = (task.image_shape, recipe.code_dim, recipe.discriminator_width, recipe.kernel_size)
+    decoder = kgan.backbones.DCGANGenerator(*sizes, name="decoder")
     discriminator = kgan.backbones.AutoencodingDiscriminator(encoder, decoder, error="norm")
     return networks.compiled(kgan.GAN, (generator, discriminator), recipe, task, **compile_options)
 

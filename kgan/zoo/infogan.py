@@ -52,14 +52,10 @@ def build(recipe, task, **compile_options):
     codes = {"categorical": recipe.categorical, "continuous": recipe.continuous}
     information = kgan.losses.MutualInformation(recipe.information_weight, **codes)
     head = kgan.layers.CodeHead(**codes)
+    players = networks.convolutional(recipe, task, head)
+    compile_options["auxiliary_losses"] = [*recipe.auxiliary_losses, information]
     return networks.compiled(
-        kgan.games.InfoGAN,
-        networks.convolutional(recipe, task, head),
-        recipe,
-        task,
-        game_options=codes,
-        auxiliary_losses=[*recipe.auxiliary_losses, information],
-        **compile_options,
+        kgan.games.InfoGAN, players, recipe, task, settings=tuple(codes), **compile_options
     )
 
 

@@ -111,7 +111,7 @@ def on_black(image):
     return keras.layers.Rescaling(0.5, offset=0.5)(image)
 
 
-def compiled(game, networks, recipe, task, optimizer=None, **options):
+def compiled(game, networks, recipe, task, optimizer=None, settings=(), **options):
     """Returns a game of these networks, compiled as the recipe says.
 
     Args:
@@ -121,7 +121,9 @@ def compiled(game, networks, recipe, task, optimizer=None, **options):
         task: `Task`.
         optimizer: function of recipe, learning rate and the number of its steps to a Keras
             optimizer. Defaults to `adam`.
-        **options: arguments of `compile`; `game_options`, a dict of the game's constructor's.
+        settings: tuple of str, which of the recipe's settings the game's constructor takes.
+            Defaults to none.
+        **options: arguments of `compile`.
     """
     optimizer = optimizer or adam
     steps = {"generator": task.steps, "discriminator": task.steps * recipe.discriminator_steps}
@@ -131,7 +133,7 @@ def compiled(game, networks, recipe, task, optimizer=None, **options):
         **networks,
         num_classes=task.num_classes,
         latent_distribution=recipe.latent_distribution,
-        **options.pop("game_options", {}),
+        **{name: getattr(recipe, name) for name in settings},
     )
     gan.compile(
         **{

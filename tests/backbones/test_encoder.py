@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from kgan.backbones import MLPEncoder
+from kgan.backbones import CodeDiscriminator, MLPEncoder
 from tests.conformance import run_backbone_test
 
 RNG = np.random.default_rng(0)
@@ -54,3 +54,27 @@ def test_equals_numpy():
 def test_bad_sizes(arguments):
     with pytest.raises(ValueError, match="Received"):
         MLPEncoder(**arguments)
+
+
+@pytest.mark.parametrize("clusters", [0, 2])
+def test_judge_of_codes_conforms(clusters):
+    run_backbone_test(
+        cls=CodeDiscriminator,
+        init_kwargs={"style_dim": 3, "clusters": clusters, "units": (6, 4)},
+        input_data=RNG.normal(size=(4, 3 + clusters)).astype("float32"),
+        expected_output_shape=(4, 2 if clusters else 1),
+    )
+
+
+def test_style_and_clusters_are_judged_apart():
+    codes = RNG.normal(size=(4, 5)).astype("float32")
+    judge = CodeDiscriminator(3, clusters=2, units=(6,))
+    networks = [judge.get_layer(name) for name in ("style", "clusters")]
+    expected = [one(part) for one, part in zip(networks, (codes[:, :3], codes[:, 3:]), strict=True)]
+    np.testing.assert_allclose(judge(codes), np.concatenate(expected, axis=1), rtol=1e-5)
+
+
+@pytest.mark.parametrize("arguments", [{"style_dim": 0}, {"clusters": -1}, {"units": ()}])
+def test_bad_sizes_of_codes(arguments):
+    with pytest.raises(ValueError, match="Received"):
+        CodeDiscriminator(**arguments)
