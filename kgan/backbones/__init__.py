@@ -3,6 +3,7 @@
 from kgan.backbones.autoencoder import AutoencodingDiscriminator
 from kgan.backbones.backbone import Backbone
 from kgan.backbones.began import BEGANEncoder, BEGANGenerator
+from kgan.backbones.cgan import CGANDiscriminator, CGANGenerator
 from kgan.backbones.committee import Committee
 from kgan.backbones.coupled import CoupledDiscriminator, CoupledGenerator
 from kgan.backbones.dcgan import DCGANDiscriminator, DCGANGenerator
@@ -18,6 +19,8 @@ __all__ = [
     "BEGANGenerator",
     "Backbone",
     "BatchNormMLPGenerator",
+    "CGANDiscriminator",
+    "CGANGenerator",
     "CodeDiscriminator",
     "Committee",
     "CoupledDiscriminator",

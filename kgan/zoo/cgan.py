@@ -6,10 +6,6 @@ Mirza, Osindero 2014, "Conditional Generative Adversarial Nets", arXiv 1411.1784
 """
 
 import dataclasses
-import math
-
-import keras
-from keras import ops
 
 import kgan
 from kgan.zoo import networks, runner
@@ -63,58 +59,25 @@ RECIPES = {"default": DEFAULT, "mnist": MNIST, "digits": DIGITS}
 
 def build(recipe, task, **compile_options):
     """Returns the compiled GAN."""
-    players = generator(recipe, task), discriminator(recipe, task)
+    shared = {"num_classes": task.num_classes, "dropout": recipe.dropout}
+    generator = kgan.backbones.CGANGenerator(
+        task.image_shape,
+        recipe.latent_dim,
+        units=recipe.generator_units,
+        kernel_initializer=recipe.generator_initializer,
+        **shared,
+    )
+    discriminator = kgan.backbones.CGANDiscriminator(
+        task.image_shape,
+        units=recipe.discriminator_units,
+        pieces=recipe.pieces,
+        kernel_initializer=recipe.discriminator_initializer,
+        **shared,
+    )
+    players = generator, discriminator
     return networks.compiled(
         kgan.GAN, players, recipe, task, networks.momentum_sgd, **compile_options
     )
-
-
-def generator(recipe, task):
-    """Returns a generator of layers with ReLU and dropout."""
-
-    def weights():
-        return keras.initializers.get(recipe.generator_initializer) or uniform(0.05)
-
-    def hidden(units, x):
-        x = keras.layers.Dense(units, "relu", kernel_initializer=weights())(x)
-        return keras.layers.Dropout(recipe.dropout)(x)
-
-    of_latent, of_label, of_both = recipe.generator_units
-    latent, label, digit = inputs("latent", (recipe.latent_dim,), task)
-    x = ops.concatenate([hidden(of_latent, latent), hidden(of_label, digit)], axis=-1)
-    to_image = keras.layers.Dense(math.prod(task.image_shape), kernel_initializer=weights())
-    x = ops.reshape(to_image(hidden(of_both, x)), (-1, *task.image_shape))
-    image = keras.layers.Activation("tanh", dtype="float32")(x)
-    return keras.Model([latent, label], image, name="generator")
-
-
-def discriminator(recipe, task):
-    """Returns a discriminator of maxout layers with dropout."""
-    image, label, digit = inputs("image", task.image_shape, task)
-    pixels = keras.layers.Flatten()(networks.on_black(image))
-
-    def weights():
-        return keras.initializers.get(recipe.discriminator_initializer) or uniform(0.005)
-
-    def hidden(i, x):
-        units, pieces = recipe.discriminator_units[i], recipe.pieces[i]
-        x = kgan.layers.Maxout(units, pieces, kernel_initializer=weights())(x)
-        return keras.layers.Dropout(recipe.dropout)(x)
-
-    x = hidden(2, ops.concatenate([hidden(0, pixels), hidden(1, digit)], axis=-1))
-    to_score = keras.layers.Dense(1, kernel_initializer=weights(), dtype="float32")
-    return keras.Model([image, label], to_score(x), name="discriminator")
-
-
-def inputs(name, shape, task):
-    """Returns the inputs of a network, and the label's as one number a class."""
-    label = keras.Input((), dtype="int32", name="label")
-    return keras.Input(shape, name=name), label, ops.one_hot(label, task.num_classes)
-
-
-def uniform(limit):
-    """Returns initial weights as of the first GAN, since this paper does not tell its own."""
-    return keras.initializers.RandomUniform(-limit, limit)
 
 
 if __name__ == "__main__":
