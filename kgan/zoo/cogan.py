@@ -37,22 +37,11 @@ def prepare(source, recipe):
 
 def build(recipe, task, **compile_options):
     """Returns the compiled game."""
-    shared = {"image_shape": task.image_shape, "kernel_size": recipe.kernel_size}
-    generator = kgan.backbones.CoupledGenerator(
-        latent_dim=recipe.latent_dim,
-        width=recipe.generator_width,
-        kernel_initializer=recipe.generator_initializer,
-        **shared,
-    )
-    discriminator = kgan.backbones.CoupledDiscriminator(
-        width=recipe.discriminator_width,
-        num_stages=recipe.discriminator_stages,
-        kernel_initializer=recipe.discriminator_initializer,
-        **shared,
-    )
-    return networks.compiled(
-        kgan.games.CoGAN, (generator, discriminator), recipe, task, **compile_options
-    )
+    of_generator, of_discriminator = networks.sizes(recipe, task)
+    generator = kgan.backbones.CoupledGenerator(**of_generator)
+    discriminator = kgan.backbones.CoupledDiscriminator(**of_discriminator)
+    players = generator, discriminator
+    return networks.compiled(kgan.games.CoGAN, players, recipe, task, **compile_options)
 
 
 if __name__ == "__main__":

@@ -51,25 +51,37 @@ def convolutional(recipe, task, head=None, judges_labels=True):
         judges_labels: bool, whether a conditional game shows the discriminator labels too.
             Defaults to True.
     """
-    shared = {"image_shape": task.image_shape, "kernel_size": recipe.kernel_size}
-    generator = kgan.backbones.DCGANGenerator(
-        latent_dim=recipe.latent_dim,
-        width=recipe.generator_width,
-        kernel_initializer=recipe.generator_initializer,
-        num_classes=task.num_classes,
-        **shared,
-    )
+    of_generator, of_discriminator = sizes(recipe, task)
+    generator = kgan.backbones.DCGANGenerator(num_classes=task.num_classes, **of_generator)
     discriminator = kgan.backbones.DCGANDiscriminator(
-        width=recipe.discriminator_width,
-        num_stages=recipe.discriminator_stages,
-        kernel_initializer=recipe.discriminator_initializer,
         batch_norm=recipe.batch_norm,
         pack=recipe.pack,
         head=head,
         num_classes=task.num_classes if judges_labels else None,
-        **shared,
+        **of_discriminator,
     )
     return generator, discriminator
+
+
+def sizes(recipe, task):
+    """Returns what any two convolutional players are made with, a dict for each.
+
+    Args:
+        recipe: `ConvolutionalRecipe`.
+        task: `Task`.
+    """
+    shared = {"image_shape": task.image_shape, "kernel_size": recipe.kernel_size}
+    of_generator = {
+        "latent_dim": recipe.latent_dim,
+        "width": recipe.generator_width,
+        "kernel_initializer": recipe.generator_initializer,
+    }
+    of_discriminator = {
+        "width": recipe.discriminator_width,
+        "num_stages": recipe.discriminator_stages,
+        "kernel_initializer": recipe.discriminator_initializer,
+    }
+    return {**shared, **of_generator}, {**shared, **of_discriminator}
 
 
 def convolutional_gan(recipe, task, **compile_options):
