@@ -43,14 +43,8 @@ DEFAULT = AutoencoderRecipe(
 )
 # R1 on the code keeps the adversary's slopes useful: 2,500 steps end at a Parzen log-likelihood of
 # 265 with it and 255 without, and 15 of 16 clusters are in use instead of 7.
-MNIST = DEFAULT.but(
-    epochs=60,
-    **learning_rates(1e-3),
-    beta_1=0.5,
-    units=(400, 400),
-    latent_scale=1.0,
-    penalties=("r1:1",),
-    cosine_decay=True,
+MNIST = DEFAULT.but(**learning_rates(1e-3), epochs=60, beta_1=0.5, cosine_decay=True).but(
+    units=(400, 400), latent_scale=1.0, penalties=("r1:1",)
 )
 DIGITS = MNIST.but(epochs=200)
 RECIPES = {"default": DEFAULT, "mnist": MNIST, "fashion_mnist": MNIST, "digits": DIGITS}

@@ -21,9 +21,7 @@ DEFAULT = ConvolutionalRecipe(
     latent_dim=1024,
     latent_distribution="uniform",
 )
-MNIST = DEFAULT.but(**networks.NARROW, epochs=10, latent_dim=100)
-DIGITS = MNIST.but(epochs=120, image_size="16")
-RECIPES = {"default": DEFAULT, "mnist": MNIST, "digits": DIGITS}
+RECIPES = networks.narrow_recipes(DEFAULT, epochs=10, latent_dim=100)
 build = networks.convolutional_gan
 
 if __name__ == "__main__":

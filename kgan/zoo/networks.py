@@ -41,6 +41,18 @@ NARROW_RESIDUAL = {
 }
 
 
+def narrow_recipes(default, **changes):
+    """Returns the recipes of a paper of a loss: its own, and for digits that of `NARROW` networks.
+
+    Args:
+        default: `ConvolutionalRecipe`, the paper's.
+        **changes: what else is MNIST's, and as far as it is not told here that of `"digits"`.
+    """
+    mnist = default.but(**{**NARROW, **changes})
+    digits = mnist.but(epochs=120, image_size="16")
+    return {"default": default, "mnist": mnist, "digits": digits}
+
+
 def convolutional(recipe, task, head=None, judges_labels=True):
     """Returns DCGAN's generator and discriminator, as wide as the recipe says.
 

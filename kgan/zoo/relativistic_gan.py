@@ -22,9 +22,7 @@ DEFAULT = ConvolutionalRecipe(
     loss="relativistic_average",
     latent_dim=128,
 )
-MNIST = DEFAULT.but(**networks.NARROW, **learning_rates(1e-3), epochs=10)
-DIGITS = MNIST.but(epochs=120, image_size="16")
-RECIPES = {"default": DEFAULT, "mnist": MNIST, "digits": DIGITS}
+RECIPES = networks.narrow_recipes(DEFAULT, **learning_rates(1e-3), epochs=10)
 build = networks.convolutional_gan
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from kgan.zoo import networks, runner
 from kgan.zoo.recipe import ConvolutionalRecipe, Paper, learning_rates
 
 PAPER = Paper.cited_in(__doc__)
+PURPOSE = "One batch, one softmax: reals and fakes compete for a share."
 # Section 4: DCGAN's networks, of which it trains also those without batch norm.
 DEFAULT = ConvolutionalRecipe(
     epochs=25,
@@ -18,10 +19,7 @@ DEFAULT = ConvolutionalRecipe(
     loss="softmax_gan",
     latent_distribution="uniform",
 )
-PURPOSE = "One batch, one softmax: reals and fakes compete for a share."
-MNIST = DEFAULT.but(**networks.NARROW, **learning_rates(1e-3), epochs=10)
-DIGITS = MNIST.but(epochs=120, image_size="16")
-RECIPES = {"default": DEFAULT, "mnist": MNIST, "digits": DIGITS}
+RECIPES = networks.narrow_recipes(DEFAULT, **learning_rates(1e-3), epochs=10)
 build = networks.convolutional_gan
 
 if __name__ == "__main__":

@@ -22,9 +22,7 @@ DEFAULT = ConvolutionalRecipe(
     penalties=("weight_clipping:0.01",),  # c
     updates="alternating",
 )
-MNIST = DEFAULT.but(**networks.NARROW, **learning_rates(2e-3, 1e-3), epochs=12)
-DIGITS = MNIST.but(epochs=120, image_size="16")
-RECIPES = {"default": DEFAULT, "mnist": MNIST, "digits": DIGITS}
+RECIPES = networks.narrow_recipes(DEFAULT, **learning_rates(2e-3, 1e-3), epochs=12)
 build = functools.partial(networks.convolutional_gan, optimizer=networks.rms_prop)
 
 if __name__ == "__main__":

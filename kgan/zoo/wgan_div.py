@@ -24,9 +24,7 @@ DEFAULT = ConvolutionalRecipe(
     batch_norm=False,  # the gradient is that of each image alone
     latent_dim=128,
 )
-MNIST = DEFAULT.but(**networks.NARROW, **learning_rates(1e-3), epochs=12)
-DIGITS = MNIST.but(epochs=120, image_size="16")
-RECIPES = {"default": DEFAULT, "mnist": MNIST, "digits": DIGITS}
+RECIPES = networks.narrow_recipes(DEFAULT, **learning_rates(1e-3), epochs=12)
 build = networks.convolutional_gan
 
 if __name__ == "__main__":
