@@ -42,11 +42,12 @@ NARROW_RESIDUAL = {
 
 
 def narrow_recipes(default, **changes):
-    """Returns the recipes of a paper of a loss: its own, and for digits that of `NARROW` networks.
+    """Returns a loss paper's recipes: its own, and with `NARROW` networks MNIST's and the digits'.
 
     Args:
         default: `ConvolutionalRecipe`, the paper's.
-        **changes: what else is MNIST's, and as far as it is not told here that of `"digits"`.
+        **changes: the settings in which MNIST's differs further, and so the digits', which has
+            more epochs, of larger images.
     """
     mnist = default.but(**{**NARROW, **changes})
     digits = mnist.but(epochs=120, image_size="16")
