@@ -147,7 +147,7 @@ def _fill(config, last, quality, weights):
         steps=last["step"],
         images_seen=last["images_seen"],
         minutes=last["seconds"] / 60,
-        machine=", ".join([machine["processor"], f"{machine['cores']} cores", *machine["gpus"]]),
+        machine=", ".join([machine["processor"], _cores(machine["cores"]), *machine["gpus"]]),
         versions=", ".join(f"{k} {v}" for k, v in config["versions"].items() if v),
         weights=weights,
         quality="".join(f"| {_words(k)} | {v} |\n" for k, v in rows.items()),
@@ -186,8 +186,18 @@ def _measured_with(setting):
 
 
 def _table(values):
-    rows = [f"| {_words(key)} | {value} |" for key, value in values.items() if value is not None]
+    shown = {
+        key: ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else value
+        for key, value in values.items()
+    }
+    rows = [
+        f"| {_words(key)} | {value} |" for key, value in shown.items() if value not in ("", None)
+    ]
     return "\n".join(["| | |", "| --- | --- |", *rows])
+
+
+def _cores(n):
+    return "1 core" if n == 1 else f"{n} cores"
 
 
 def _words(name):

@@ -27,6 +27,7 @@ def test_every_number_comes_from_the_run(run, tmp_path):
     assert "2 generator updates, 64 images" in text
     assert "| frechet distance | 1.25 |" in text
     assert "| batch size | 32 |" in text
+    assert "| penalties | r1:0.03,every=2 |" in text and "| dynamics |" not in text
     assert "--batch_size=32" in text
     names = {path.name for path in (tmp_path / "card").iterdir()}
     expected = {"README.md", "recipe.json", "samples.png", "curves.png"}
