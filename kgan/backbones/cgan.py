@@ -6,12 +6,11 @@ import keras
 from keras import ops
 
 from kgan.backbones.backbone import Backbone, label_input
-from kgan.layers.checks import check_positive_int, check_rate, check_sizes
-from kgan.layers.maxout import Maxout
 
 # The paper does not tell its initial weights: these are the first GAN's, which it builds upon.
-GENERATOR_INITIAL_RANGE = 0.05
-DISCRIMINATOR_INITIAL_RANGE = 0.005
+from kgan.backbones.mlp import DISCRIMINATOR_INITIAL_RANGE, GENERATOR_INITIAL_RANGE, weights
+from kgan.layers.checks import check_positive_int, check_rate, check_sizes
+from kgan.layers.maxout import Maxout
 
 
 @keras.saving.register_keras_serializable(package="kgan")
@@ -77,7 +76,7 @@ class CGANGenerator(Backbone):
             keras.layers.Dense(
                 width,
                 activation,
-                kernel_initializer=_weights(kernel_initializer, GENERATOR_INITIAL_RANGE),
+                kernel_initializer=weights(kernel_initializer, GENERATOR_INITIAL_RANGE),
                 dtype=dtype,
                 name=f"dense_{i}",
             )
@@ -179,7 +178,7 @@ class CGANDiscriminator(Backbone):
             Maxout(
                 width,
                 maps,
-                kernel_initializer=_weights(kernel_initializer, DISCRIMINATOR_INITIAL_RANGE),
+                kernel_initializer=weights(kernel_initializer, DISCRIMINATOR_INITIAL_RANGE),
                 dtype=dtype,
                 name=f"maxout_{i}",
             )
@@ -187,7 +186,7 @@ class CGANDiscriminator(Backbone):
         ]
         to_score = keras.layers.Dense(
             1,
-            kernel_initializer=_weights(kernel_initializer, DISCRIMINATOR_INITIAL_RANGE),
+            kernel_initializer=weights(kernel_initializer, DISCRIMINATOR_INITIAL_RANGE),
             dtype="float32",
             name="score",
         )
@@ -223,13 +222,6 @@ class CGANDiscriminator(Backbone):
             "dropout": self.dropout,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }
-
-
-def _weights(kernel_initializer, limit):
-    """Returns initial weights of a layer's own, lest equal seeds make layers equal."""
-    if kernel_initializer is None:
-        return keras.initializers.RandomUniform(-limit, limit)
-    return kernel_initializer.clone()
 
 
 def _meet(hidden, sample, label, num_classes, dropout, dtype):

@@ -27,8 +27,11 @@ DISCRIMINATOR_INITIAL_RANGE = 0.005
 LABEL_UNITS = 50
 
 
-def _weights(limit):
-    return keras.initializers.RandomUniform(-limit, limit)
+def weights(kernel_initializer, limit):
+    """The paper's initial weights, or a copy of what was given, so that layers start apart."""
+    if kernel_initializer is None:
+        return keras.initializers.RandomUniform(-limit, limit)
+    return kernel_initializer.clone()
 
 
 @keras.saving.register_keras_serializable(package="kgan")
@@ -44,6 +47,8 @@ class MLPGenerator(Backbone):
             Defaults to `(28, 28, 1)`.
         latent_dim: int, at least 1. Width of the latent. Defaults to `100`.
         units: tuple of int. Widths of the hidden layers. Defaults to `(1200, 1200)`.
+        kernel_initializer: Keras initializer, its name, or `None`. Initial weights. Defaults to
+            `None`, uniform within 0.05 as in the authors' code.
         num_classes: int or `None`. Number of classes, where labels are int32 of shape `(batch,)`.
             Defaults to `None`.
         condition_dim: int or `None`. Width of labels that are float vectors of shape
@@ -76,6 +81,7 @@ class MLPGenerator(Backbone):
         image_shape=(28, 28, 1),
         latent_dim=100,
         units=(1200, 1200),
+        kernel_initializer=None,
         num_classes=None,
         condition_dim=None,
         dtype=None,
@@ -85,13 +91,14 @@ class MLPGenerator(Backbone):
         check_positive_int("latent_dim", latent_dim)
         units = check_sizes("units", units)
         check_condition(num_classes, condition_dim)
+        kernel_initializer = keras.initializers.get(kernel_initializer)
 
         # === Layers ===
         widths = [*units, math.prod(image_shape)]
         *hidden, to_image = [
             keras.layers.Dense(
                 width,
-                kernel_initializer=_weights(GENERATOR_INITIAL_RANGE),
+                kernel_initializer=weights(kernel_initializer, GENERATOR_INITIAL_RANGE),
                 dtype=dtype,
                 name=f"dense_{i}",
             )
@@ -114,6 +121,7 @@ class MLPGenerator(Backbone):
         self.image_shape = image_shape
         self.latent_dim = latent_dim
         self.units = units
+        self.kernel_initializer = kernel_initializer
         self.num_classes = num_classes
         self.condition_dim = condition_dim
 
@@ -124,6 +132,7 @@ class MLPGenerator(Backbone):
             "image_shape": self.image_shape,
             "latent_dim": self.latent_dim,
             "units": self.units,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
             "num_classes": self.num_classes,
             "condition_dim": self.condition_dim,
         }
@@ -145,6 +154,8 @@ class MLPDiscriminator(Backbone):
         input_dropout: float in [0, 1). Share of pixels left out in training. Defaults to `0.2`.
         dropout: float in [0, 1). Share of each maxout layer's units left out in training.
             Defaults to `0.5`.
+        kernel_initializer: Keras initializer, its name, or `None`. Initial weights. Defaults to
+            `None`, uniform within 0.005 as in the authors' code.
         head: Keras layer, or `None`. What ends the network instead of one linear score: one of
             the heads of `kgan.layers`, which takes the features, or `[features, label]` if
             conditional, and returns a dict. It is computed in float32. Defaults to `None`.
@@ -186,6 +197,7 @@ class MLPDiscriminator(Backbone):
         pieces=5,
         input_dropout=0.2,
         dropout=0.5,
+        kernel_initializer=None,
         head=None,
         pack=1,
         num_classes=None,
@@ -198,6 +210,7 @@ class MLPDiscriminator(Backbone):
         check_rate("input_dropout", input_dropout)
         check_rate("dropout", dropout)
         check_condition(num_classes, condition_dim)
+        kernel_initializer = keras.initializers.get(kernel_initializer)
 
         # === Layers ===
         drop_pixels = keras.layers.Dropout(input_dropout, dtype=dtype, name="drop_pixels")
@@ -205,7 +218,7 @@ class MLPDiscriminator(Backbone):
             Maxout(
                 width,
                 pieces,
-                kernel_initializer=_weights(DISCRIMINATOR_INITIAL_RANGE),
+                kernel_initializer=weights(kernel_initializer, DISCRIMINATOR_INITIAL_RANGE),
                 dtype=dtype,
                 name=f"maxout_{i}",
             )
@@ -214,7 +227,7 @@ class MLPDiscriminator(Backbone):
         head = head_config(head)
         to_score = keras.saving.deserialize_keras_object(head) or keras.layers.Dense(
             1,
-            kernel_initializer=_weights(DISCRIMINATOR_INITIAL_RANGE),
+            kernel_initializer=weights(kernel_initializer, DISCRIMINATOR_INITIAL_RANGE),
             dtype="float32",
             name="score",
         )
@@ -244,6 +257,7 @@ class MLPDiscriminator(Backbone):
         self.pieces = pieces
         self.input_dropout = input_dropout
         self.dropout = dropout
+        self.kernel_initializer = kernel_initializer
         self.head = head
         self.pack = pack
         self.num_classes = num_classes
@@ -258,6 +272,7 @@ class MLPDiscriminator(Backbone):
             "pieces": self.pieces,
             "input_dropout": self.input_dropout,
             "dropout": self.dropout,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
             "head": self.head,
             "pack": self.pack,
             "num_classes": self.num_classes,

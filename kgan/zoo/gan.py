@@ -63,30 +63,26 @@ RECIPES = {"default": DEFAULT, "mnist": MNIST, "digits": DIGITS}
 def build(recipe, task, **compile_options):
     """Returns the compiled GAN."""
     generator = kgan.backbones.MLPGenerator(
-        task.image_shape, recipe.latent_dim, recipe.generator_units
+        task.image_shape,
+        recipe.latent_dim,
+        recipe.generator_units,
+        kernel_initializer=recipe.generator_initializer,
     )
-    image = keras.Input(task.image_shape, name="image")
     judge = kgan.backbones.MLPDiscriminator(
         task.image_shape,
         recipe.discriminator_units,
         recipe.pieces,
         recipe.input_dropout,
         recipe.dropout,
+        kernel_initializer=recipe.discriminator_initializer,
     )
-    discriminator = keras.Model(image, judge(networks.on_black(image)), name="discriminator")
-    draw_weights(generator, recipe.generator_initializer)
-    draw_weights(discriminator, recipe.discriminator_initializer)
-    players = generator, discriminator
+    image = keras.Input(task.image_shape, name="image")
+    # The paper's pixels are in [0, 1], where those that dropout leaves out are black, not grey.
+    on_black = keras.layers.Rescaling(0.5, offset=0.5)(image)
+    players = generator, keras.Model(image, judge(on_black), name="discriminator")
     return networks.compiled(
         kgan.GAN, players, recipe, task, networks.momentum_sgd, **compile_options
     )
-
-
-def draw_weights(network, initializer):
-    """Draws all kernels anew, unless the initializer is None."""
-    for kernel in network.trainable_weights:
-        if initializer and len(kernel.shape) == 2:
-            kernel.assign(keras.initializers.get(initializer)(kernel.shape))
 
 
 if __name__ == "__main__":

@@ -131,11 +131,6 @@ def residual_gan(recipe, task, **compile_options):
     return compiled(kgan.GAN, residual(recipe, task), recipe, task, **compile_options)
 
 
-def on_black(image):
-    """Returns pixels in [0, 1], where those that dropout leaves out are black, not grey."""
-    return keras.layers.Rescaling(0.5, offset=0.5)(image)
-
-
 def compiled(game, networks, recipe, task, optimizer=None, settings=(), **options):
     """Returns a game of these networks, compiled as the recipe says.
 

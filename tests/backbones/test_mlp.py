@@ -135,3 +135,15 @@ def test_dropout_acts_in_training_only():
 def test_bad_arguments(cls, arguments, message):
     with pytest.raises(ValueError, match=message):
         cls(**arguments)
+
+
+@pytest.mark.parametrize("cls", [MLPGenerator, MLPDiscriminator], ids=lambda x: x.__name__)
+def test_other_initial_weights(cls):
+    initializer = keras.initializers.RandomUniform(-2.0, 2.0)
+    network = cls(image_shape=(6,), units=(6, 6), kernel_initializer=initializer)
+    kernels = [np.array(v) for v in network.trainable_variables if len(v.shape) == 2]
+    assert all(1 < np.abs(kernel).max() <= 2 for kernel in kernels)
+    assert not np.array_equal(kernels[0][:, :6], kernels[1][:6, :6])  # layers start apart
+    same = cls.from_config(network.get_config())
+    assert same.kernel_initializer.get_config() == initializer.get_config()
+    assert cls(image_shape=(6,), kernel_initializer="he_uniform").count_params() > 0
