@@ -26,7 +26,7 @@ class ScheduledSGD(keras.optimizers.SGD):
     Example:
     >>> growth = kgan.optimizers.growth(0.5, 0.9, steps=1000)
     >>> optimizer = kgan.optimizers.ScheduledSGD(0.1, momentum=growth)
-    >>> optimizer.iterations.assign(500)
+    >>> _ = optimizer.iterations.assign(500)
     >>> round(float(optimizer.current_momentum), 3)
     0.7
     """

@@ -521,10 +521,6 @@ def _shown_splits(metric):
 
     Args:
         metric: `kgan.metrics.GANMetric`.
-
-    Example:
-    >>> sorted(shown_splits(kgan.metrics.CodeNeighbors()))
-    ['test', 'train']
     """
     return {metric.split, _learned_split(metric)} - {None}
 

@@ -2,7 +2,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-import torch
 
 from kgan.layers import WeightNormalization
 from tests.conformance import run_layer_test
@@ -27,6 +26,7 @@ def test_conforms(layer, inputs, shape):
 
 
 def test_output_and_gradient_equal_torch():
+    torch = pytest.importorskip("torch")
     inputs = RNG.normal(size=(4, 5)).astype("float32")
     wrapper = WeightNormalization(keras.layers.Dense(3, bias_initializer="normal"), gain=1.3)
     wrapper.build((4, 5))
