@@ -1,6 +1,7 @@
-"""Files that a reader never sees half of."""
+"""Files that a reader never sees half of, and what they hold."""
 
 import contextlib
+import json
 import os
 import pathlib
 import secrets
@@ -41,6 +42,35 @@ def atomic_path(path):
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def read_json_object(path):
+    """Returns the object in a JSON file, or an empty one without the file.
+
+    Args:
+        path: `pathlib.Path`.
+
+    Returns:
+        dict.
+
+    Raises:
+        ValueError: if the file holds something else.
+
+    Example:
+    >>> read_json_object(pathlib.Path(tempfile.mkdtemp()) / "config.json")
+    {}
+    """
+    if not path.exists():
+        return {}
+    try:
+        values = json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{path} must hold JSON. Received: {error}") from None
+    if not isinstance(values, dict):
+        raise ValueError(
+            f"{path} must hold a JSON object. Received: a {type(values).__name__}: {values!r:.100}"
+        )
+    return values
 
 
 def keras_home():

@@ -8,6 +8,7 @@ import zlib
 import keras
 
 from kgan import presets
+from kgan.files import read_json_object
 from kgan.gan import GAN
 
 MODEL_FILE = "model.keras"
@@ -101,18 +102,8 @@ def training_config(folder):
     Raises:
         ValueError: if the file holds something else than a JSON object.
     """
-    path = folder / ("recipe.json" if presets.is_preset(folder) else "config.json")
-    if not path.exists():
-        return {}
-    try:
-        values = json.loads(path.read_text())
-    except ValueError as error:
-        raise ValueError(f"{path} must hold JSON. Received: {error}") from None
-    if not isinstance(values, dict):
-        raise ValueError(
-            f"{path} must hold a JSON object. Received: a {type(values).__name__}: {values!r:.100}"
-        )
-    return values
+    name = "recipe.json" if presets.is_preset(folder) else "config.json"
+    return read_json_object(folder / name)
 
 
 def _model_file(folder):

@@ -1,11 +1,11 @@
 """What a run's folder holds, read for programs that look at several runs."""
 
 import dataclasses
-import json
 import math
 import pathlib
 
 from kgan.callbacks import read_metrics
+from kgan.files import read_json_object
 from kgan.grid import CHANNELS
 from kgan.loading import MODEL_FILE, find, load_gan, training_config
 from kgan.zoo.learned import find_for_run
@@ -104,21 +104,6 @@ class Run:
         )
 
 
-def _read_object(path):
-    """Returns the object in a JSON file, or an empty one without the file."""
-    if not path.exists():
-        return {}
-    try:
-        values = json.loads(path.read_text())
-    except ValueError as error:
-        raise ValueError(f"{path} must hold JSON. Received: {error}") from None
-    if not isinstance(values, dict):
-        raise ValueError(
-            f"{path} must hold a JSON object. Received: a {type(values).__name__}: {values!r:.100}"
-        )
-    return values
-
-
 @dataclasses.dataclass(frozen=True)
 class Result:
     """A number that a run reached.
@@ -137,7 +122,7 @@ class Result:
 
 def _read_results(path):
     try:
-        return _results(_read_object(path))
+        return _results(read_json_object(path))
     except (KeyError, AttributeError, TypeError) as error:
         raise ValueError(
             f"{path} must be what python -m kgan.evaluate writes, or numbers by name. "
