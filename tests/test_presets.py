@@ -335,7 +335,10 @@ def test_nothing_is_told(tmp_path):
         kgan.GAN.from_preset(tmp_path / "nowhere")
 
 
-@pytest.mark.skipif(not presets.names(), reason="the checkout's zoo holds no presets yet")
+def test_the_preset_of_the_readme_is_there():
+    assert "zoo/dcgan_mnist" in presets.names()
+
+
 @pytest.mark.parametrize("name", presets.names())
 def test_each_preset_of_the_zoo_draws(name):
     gan = kgan.GAN.from_preset(name)
