@@ -193,7 +193,7 @@ class GAN(keras.Model):
         return copy
 
     def _inputs(self, values, labels):
-        return [values, labels] if self.is_conditional else values
+        return values if labels is None else [values, labels]
 
     def build(self, input_shape=None):
         """Does nothing: the constructor has built both players."""
@@ -766,7 +766,7 @@ class GAN(keras.Model):
         logs = self._track({**logs, **self._state_logs()}, ops.shape(images)[0])
         if self._evaluation_metrics:
             latents = self.sample_latents(ops.shape(images)[0], training=False)
-            fake_images = self(self._inputs(latents, labels))
+            fake_images = self(self._inputs(latents, labels if self.is_conditional else None))
             known = labels
             reads = any(getattr(metric, "reads", None) for metric in self._evaluation_metrics)
             if not self.is_conditional and reads:

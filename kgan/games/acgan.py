@@ -78,8 +78,5 @@ class ACGAN(GAN):
             )
         return tuple(images.shape[1:]), {name: tuple(x.shape) for name, x in said.items()}
 
-    def _inputs(self, values, labels):
-        return values if labels is None else [values, labels]
-
     def _judge(self, images, labels, training):
         return super()._judge(images, None, training)

@@ -63,10 +63,6 @@ class EncoderGAN(GAN):
         """Returns what the discriminator is given."""
         return self._inputs(images, labels)
 
-    def _inputs(self, values, labels):
-        # The discriminator may be given less than the generator, or other than labels.
-        return values if labels is None else [values, labels]
-
     def draw_latents(self, n, seed):
         """Returns `n` latents, scaled and with clusters; see `kgan.GAN.draw_latents`."""
         drawn = super().draw_latents(n, seed)
