@@ -176,8 +176,7 @@ class GAN(keras.Model):
                 'The discriminator must return its scores, or a dict that holds them as "score". '
                 f"Received: {sorted(said) if isinstance(said, dict) else type(said).__name__}"
             )
-        said = said if isinstance(said, dict) else {"score": said}
-        return tuple(images.shape[1:]), {name: tuple(x.shape) for name, x in said.items()}
+        return tuple(images.shape[1:]), shapes_said(said)
 
     def _label_input(self):
         if self.num_classes is not None:
@@ -507,7 +506,7 @@ class GAN(keras.Model):
             for augmentation in self.augment:
                 images = augmentation(images, self._training_seeds)
         said, features = self._observed(self._inputs(images, labels), training=training)
-        said = said if isinstance(said, dict) else {"score": said}
+        said = _by_name(said)
         return {**said, "features": features} if features else said
 
     def _score_in_float32(self, images, labels, training):
@@ -526,7 +525,7 @@ class GAN(keras.Model):
     def score(self, images, labels=None, training=False):
         """Returns the discriminator's scores of these images."""
         said = self.discriminator(self._inputs(images, labels), training=training)
-        return said["score"] if isinstance(said, dict) else said
+        return _by_name(said)["score"]
 
     def sample_latents(self, n, training=True):
         """Draws `n` latents for this replica: its share of the global batch's."""
@@ -1019,6 +1018,15 @@ def _images_per_score(discriminator):
 def _components(arguments):
     """Returns all that `compile` was given beside the loss."""
     return [component for kind in KINDS for component in arguments[kind]]
+
+
+def shapes_said(said):
+    """Returns the shape of everything a discriminator says, by name; a lone score is `"score"`."""
+    return {name: tuple(x.shape) for name, x in _by_name(said).items()}
+
+
+def _by_name(said):
+    return said if isinstance(said, dict) else {"score": said}
 
 
 def _check_names(components):

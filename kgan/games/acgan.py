@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from kgan.gan import GAN
+from kgan.gan import GAN, shapes_said
 
 
 @keras.saving.register_keras_serializable(package="kgan")
@@ -76,7 +76,7 @@ class ACGAN(GAN):
                 "kgan.layers.ClassifierHead makes it. "
                 f"Received: {sorted(said) if isinstance(said, dict) else type(said).__name__}"
             )
-        return tuple(images.shape[1:]), {name: tuple(x.shape) for name, x in said.items()}
+        return tuple(images.shape[1:]), shapes_said(said)
 
     def _judge(self, images, labels, training):
         return super()._judge(images, None, training)

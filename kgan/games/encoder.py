@@ -5,7 +5,8 @@ from keras import ops
 
 from kgan.augment.base import Augmentation
 from kgan.dynamics.base import Dynamics
-from kgan.gan import GAN
+from kgan.games.categories import one_hot_of_largest
+from kgan.gan import GAN, shapes_said
 from kgan.layers.checks import check_positive_int, check_positive_number
 
 # What a game that is not played with images alone has no place for.
@@ -56,8 +57,7 @@ class EncoderGAN(GAN):
                 f"wider than the clusters. Received: {codes.shape}, clusters={self.clusters}"
             )
         said = self.discriminator(self._judged(images, codes, labels))
-        said = said if isinstance(said, dict) else {"score": said}
-        return tuple(images.shape[1:]), {name: tuple(x.shape) for name, x in said.items()}
+        return tuple(images.shape[1:]), shapes_said(said)
 
     def _judged(self, images, codes, labels):
         """Returns what the discriminator is given."""
@@ -68,10 +68,8 @@ class EncoderGAN(GAN):
         drawn = super().draw_latents(n, seed)
         if self.clusters is None:
             return self.latent_scale * drawn
-        # The largest of several independent numbers is each of them equally often.
-        largest = ops.argmax(drawn[:, -self.clusters :], axis=-1)
-        hot = ops.one_hot(largest, self.clusters, dtype=drawn.dtype)
-        return ops.concatenate([self.latent_scale * drawn[:, : -self.clusters], hot], axis=-1)
+        style, clusters = drawn[:, : -self.clusters], drawn[:, -self.clusters :]
+        return ops.concatenate([self.latent_scale * style, one_hot_of_largest(clusters)], axis=-1)
 
     def encode(self, images, training=False):
         """Returns codes, with probabilities of the clusters: float32 `(batch, latent_dim)`.

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kgan.games.categories import one_hot_of_largest
 from kgan.gan import GAN
 from kgan.layers.heads import CodeHead
 from kgan.losses.mutual_information import MutualInformation
@@ -81,8 +82,7 @@ class InfoGAN(GAN):
     def draw_latents(self, n, seed):
         """Returns `n` latents, noise and then codes; see `kgan.GAN.draw_latents`."""
         noise, *drawn, numbers = self._split(super().draw_latents(n, seed))
-        # The largest of several independent numbers is each of them equally often.
-        hot = [ops.one_hot(ops.argmax(x, axis=-1), x.shape[-1], dtype=x.dtype) for x in drawn]
+        hot = [one_hot_of_largest(columns) for columns in drawn]
         if self.latent_distribution == "normal":
             numbers = ops.erf(numbers / 2**0.5)  # their rank among normal numbers is uniform
         return ops.concatenate([noise, *hot, numbers], axis=-1)
