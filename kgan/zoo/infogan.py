@@ -30,7 +30,7 @@ class InfoRecipe(ConvolutionalRecipe):
 # Appendix C.1 and table 1, as near as DCGAN's networks come: their images have 64 and 128 channels
 # on each side, as here, but a fully connected layer of 1,024 units lies further inwards.
 DEFAULT = InfoRecipe(
-    epochs=50,  # the authors' code
+    epochs=11,  # 5,000 updates, the authors' code
     batch_size=128,
     generator_learning_rate=1e-3,
     discriminator_learning_rate=2e-4,
