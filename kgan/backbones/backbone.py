@@ -86,6 +86,27 @@ def latent_inputs(latent_dim, num_classes, condition_dim, dtype):
     return [latent, label], concatenate([latent, embed(label)])
 
 
+def squashed(x, activation):
+    """Returns the tensor squashed into [-1, 1], in float32.
+
+    Args:
+        x: Keras tensor.
+        activation: `"tanh"`, or `"sigmoid"` for 2σ(x) - 1 = tanh(x / 2): papers whose images are
+            in [0, 1] have σ(x), of half that slope.
+
+    Raises:
+        ValueError: if it is another.
+    """
+    if activation not in ("tanh", "sigmoid"):
+        raise ValueError(
+            f'`activation` must be "tanh" or "sigmoid". Received: activation={activation!r}'
+        )
+    x = keras.layers.Activation(activation, dtype="float32", name=activation)(x)
+    if activation == "tanh":
+        return x
+    return keras.layers.Rescaling(2.0, offset=-1.0, dtype="float32", name="stretch")(x)
+
+
 def head_config(head):
     """Returns the config of the layer that ends a discriminator, in float32, or None.
 

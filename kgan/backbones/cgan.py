@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops
 
-from kgan.backbones.backbone import Backbone, label_input
+from kgan.backbones.backbone import Backbone, label_input, squashed
 
 # The paper does not tell its initial weights: these are the first GAN's, which it builds upon.
 from kgan.backbones.mlp import DISCRIMINATOR_INITIAL_RANGE, GENERATOR_INITIAL_RANGE, weights
@@ -17,9 +17,8 @@ from kgan.layers.maxout import Maxout
 class CGANGenerator(Backbone):
     """Generator of the first conditional GAN: latent and label have a dense layer each, then one.
 
-    The defaults are those of the paper's MNIST experiment (section 4.1), except that the output is
-    tanh for images in [-1, 1], where theirs is a sigmoid for images in [0, 1]. Hidden layers have
-    ReLU and dropout; a label is one-hot.
+    The defaults are those of the paper's MNIST experiment (section 4.1), whose sigmoid is stretched
+    to [-1, 1]. Hidden layers have ReLU and dropout; a label is one-hot.
 
     Args:
         image_shape: tuple of int, of any rank. Shape of a sample. Defaults to `(28, 28, 1)`.
@@ -31,7 +30,7 @@ class CGANGenerator(Backbone):
             to `0.5`.
         kernel_initializer: Keras initializer, its name, or `None`. Initial weights. Defaults to
             `None`, uniform up to 0.05.
-        dtype: `None`, `str` or `keras.DTypePolicy`. What the layers compute in; the final tanh is
+        dtype: `None`, `str` or `keras.DTypePolicy`. What the layers compute in; the sigmoid is
             float32 under every policy. Defaults to `None`, the global policy.
         **kwargs: `name` and `trainable`, as for every `keras.Model`.
 
@@ -87,7 +86,7 @@ class CGANGenerator(Backbone):
         latent = keras.Input((latent_dim,), name="latent")
         label = label_input(num_classes, None)
         x = to_image(_meet(hidden, latent, label, num_classes, dropout, dtype))
-        x = keras.layers.Activation("tanh", dtype="float32", name="tanh")(x)
+        x = squashed(x, "sigmoid")
         super().__init__(
             inputs=[latent, label],
             outputs=keras.layers.Reshape(image_shape, dtype="float32", name="reshape")(x),

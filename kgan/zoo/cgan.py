@@ -29,13 +29,14 @@ class CGANRecipe(MomentumRecipe):
     discriminator_initializer: str | None = None
 
 
-# Section 4.1.
+# Section 4.1, which does not tell the length. Its latents are in [0, 1], not from -1 to 1.
 DEFAULT = CGANRecipe(
     epochs=100,
     batch_size=100,
     generator_learning_rate=0.1,
     discriminator_learning_rate=0.05,  # 0.1, of half the loss, as in the code that it builds upon
     learning_rate_decay=1.00004,
+    momentum_growth_steps=50_000,
     latent_dim=100,
     latent_distribution="uniform",
 )

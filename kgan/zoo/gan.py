@@ -32,7 +32,8 @@ class GANRecipe(MomentumRecipe):
     discriminator_initializer: str | None = None
 
 
-# The paper leaves them to its code, mnist.yaml of goodfeli/adversarial.
+# The paper leaves them to its code, mnist.yaml of goodfeli/adversarial. There, the generator also
+# begins with biases that make the mean image.
 DEFAULT = GANRecipe(
     epochs=250,  # until momentum stays; there it goes on until someone stops it
     batch_size=100,
@@ -67,6 +68,7 @@ def build(recipe, task, **compile_options):
         recipe.latent_dim,
         recipe.generator_units,
         kernel_initializer=recipe.generator_initializer,
+        activation="sigmoid",
     )
     judge = kgan.backbones.MLPDiscriminator(
         task.image_shape,

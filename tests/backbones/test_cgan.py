@@ -54,6 +54,14 @@ def test_initial_weights_are_the_first_gans(network, limit):
         assert 0.9 * limit < np.abs(kernel).max() <= limit
 
 
+def test_the_sigmoid_is_stretched():
+    generator = CGANGenerator((2,), 3, num_classes=3, units=(2, 3, 2))
+    generator.get_layer("dense_3").bias.assign([3.0, -1.0])
+    generator.get_layer("dense_3").kernel.assign(np.zeros((2, 2)))
+    expected = 2 / (1 + np.exp([-3.0, 1.0])) - 1
+    np.testing.assert_allclose(generator([LATENT, LABEL]), [expected] * 4, rtol=1e-5)
+
+
 def test_a_label_of_its_own_layer_moves_the_output():
     generator = CGANGenerator(
         (2,), 3, num_classes=3, units=(16, 16, 16), kernel_initializer="he_normal"

@@ -89,6 +89,17 @@ def check_uniform(kernels, limit):
         assert np.std(kernel) == pytest.approx(limit / np.sqrt(3), rel=0.1)
 
 
+def test_a_sigmoid_is_half_as_steep():
+    tanh, sigmoid = (
+        MLPGenerator((3, 2, 1), latent_dim=5, units=(6,), activation=name)
+        for name in ("tanh", "sigmoid")
+    )
+    tanh.set_weights(sigmoid.get_weights())
+    to_image = tanh.get_layer("dense_1")
+    to_image.kernel.assign(to_image.kernel / 2)
+    np.testing.assert_allclose(sigmoid(LATENT), tanh(LATENT), rtol=1e-5, atol=1e-6)
+
+
 def test_images_fill_the_open_range():
     model = MLPGenerator((3, 2, 1), latent_dim=5, units=(6,))
     model.layers[-3].bias.assign([-9, 9, 0, 0, 0, 0])
@@ -124,6 +135,7 @@ def test_dropout_acts_in_training_only():
         (MLPGenerator, {"latent_dim": 0}, "`latent_dim` .* Received: latent_dim=0"),
         (MLPGenerator, {"units": ()}, r"`units` .* Received: units=\(\)"),
         (MLPGenerator, {"num_classes": 2, "condition_dim": 2}, "not both"),
+        (MLPGenerator, {"activation": "relu"}, "`activation` .* Received: activation='relu'"),
         (MLPDiscriminator, {"image_shape": (0,)}, r"Received: image_shape=\(0,\)"),
         (MLPDiscriminator, {"units": (8, -1)}, r"`units` .* Received: units=\(8, -1\)"),
         (MLPDiscriminator, {"pieces": 0}, "`pieces` .* Received: pieces=0"),

@@ -64,7 +64,7 @@ def drawn(gan, latents):
     relu = lambda x, shape: np.maximum(x @ layers[shape][0] + layers[shape][1], 0)  # noqa: E731
     x = np.concatenate([relu(latents, (100, 5)), relu(np.eye(3), (3, 6))], axis=1)
     kernel, bias = layers[7, 16]
-    return np.tanh(relu(x, (11, 7)) @ kernel + bias).reshape(3, 4, 4, 1)
+    return np.tanh((relu(x, (11, 7)) @ kernel + bias) / 2).reshape(3, 4, 4, 1)
 
 
 def said(gan, images):

@@ -14,7 +14,7 @@ def build(recipe, shape=(28, 28, 1)):
 def test_default_is_the_paper():
     gan = build(zoo_gan.DEFAULT)
     assert (gan.latent_dim, gan.latent_distribution) == (100, "uniform")
-    assert gan.generator.units == (1200, 1200)
+    assert (gan.generator.units, gan.generator.activation) == ((1200, 1200), "sigmoid")
     judge = gan.discriminator.layers[-1]
     assert (judge.units, judge.pieces) == ((240, 240), 5)
     assert (judge.input_dropout, judge.dropout) == (0.2, 0.5)
