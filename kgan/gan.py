@@ -447,15 +447,15 @@ class GAN(keras.Model):
         seed = self._training_seeds if training else self._evaluation_seeds
         latents = self.sample_latents(ops.shape(real_images)[0], training)
         fake_images = self.synthesize(latents, labels, training)
-        regularization = {"generator": _total(self.generator.losses)}
+        regularization = {"generator": total(self.generator.losses)}
         if training:
             for augmentation in self.augment:
                 real_images = augmentation.replace_reals(real_images, fake_images, seed)
         real = self.view(real_images, labels, training)
         # Layers forget the activity losses of one call at the next; weight losses count once.
-        discriminator_terms = _total(_activity_losses(self.discriminator))
+        discriminator_terms = total(_activity_losses(self.discriminator))
         fake = self.view(fake_images, labels, training) | {"latents": latents}
-        discriminator_terms += _total(self.discriminator.losses)
+        discriminator_terms += total(self.discriminator.losses)
         regularization["discriminator"] = discriminator_terms
         shown = fake
         for dynamics in self.dynamics if training else ():
@@ -1108,7 +1108,8 @@ def _activity_losses(network):
     return network.losses[: len(network.losses) - weight_losses]
 
 
-def _total(terms):
+def total(terms):
+    """Returns the sum of losses that layers added, in float32; 0 of none."""
     return sum(ops.cast(term, "float32") for term in terms)
 
 

@@ -22,6 +22,7 @@ class ScheduledSGD(keras.optimizers.SGD):
 
     Raises:
         TypeError: if `momentum` is no schedule.
+        ValueError: of `nesterov=True`.
 
     Example:
     >>> growth = kgan.optimizers.growth(0.5, 0.9, steps=1000)
@@ -41,6 +42,8 @@ class ScheduledSGD(keras.optimizers.SGD):
                 "momentum must be a schedule of keras.optimizers.schedules; a constant one is "
                 f"keras.optimizers.SGD's. Received: {momentum!r}"
             )
+        if kwargs.pop("nesterov", False):
+            raise ValueError("ScheduledSGD has no Nesterov momentum. Received: nesterov=True")
         super().__init__(learning_rate, momentum=0.5, name=name, **kwargs)
         self.momentum = momentum
 

@@ -53,6 +53,11 @@ def test_config_comes_back():
     assert "nesterov" not in revived.get_config()
 
 
+def test_nesterov_is_refused():
+    with pytest.raises(ValueError, match="no Nesterov momentum"):
+        ScheduledSGD(nesterov=True)
+
+
 def test_a_number_is_refused():
     with pytest.raises(TypeError, match="must be a schedule .* Received: 0.9"):
         kgan.optimizers.ScheduledSGD(0.1, momentum=0.9)

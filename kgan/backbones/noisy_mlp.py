@@ -22,7 +22,8 @@ BATCH_NORM_MOMENTUM = 0.9
 class NoisyMLPDiscriminator(Backbone):
     """Classifier of images: dense layers with normalised weights, and noise before each.
 
-    The defaults are those of the paper's MNIST experiment, with pixels in [0, 1] inside. Its layers
+    The defaults are those of the paper's MNIST experiment, with pixels in [0, 1] inside; only the
+    logits' weights are plain here. Its layers
     `features_0`, `features_1`, … come before the noise; the last is the one whose mean a generator
     matches.
 

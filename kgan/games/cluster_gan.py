@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from kgan.games.encoder import EncoderGAN
+from kgan.gan import total
 from kgan.layers.checks import check_positive_int, check_positive_number
 from kgan.losses.mutual_information import CategoricalCodeLoss
 
@@ -70,7 +71,8 @@ class ClusterGAN(EncoderGAN):
         surprise = CategoricalCodeLoss()(fake["latents"][:, -n:], read[:, -n:])
         logs["latent_loss"] = self.latent_weight * error
         logs["cluster_loss"] = self.cluster_weight * surprise
-        logs["generator_loss"] += logs["latent_loss"] + logs["cluster_loss"]
+        terms = logs["latent_loss"] + logs["cluster_loss"] + total(self.encoder.losses)
+        logs["generator_loss"] += terms
         return logs
 
     def log_names(self):

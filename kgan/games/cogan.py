@@ -16,7 +16,8 @@ class CoGAN(GAN):
     `kgan.backbones.CoupledGenerator` and `CoupledDiscriminator`.
 
     A sample is a pair side by side. Reals may come as true pairs: in training, each image of the
-    second domain is moved to the next example of the batch.
+    second domain is moved to the next example of the batch. So an image and its partner may both be
+    in the data, if never seen together; the paper's domains have no image in common.
 
     Args:
         generator: `keras.Model`, latents to pairs `(batch, height, 2 * width, channels)`.

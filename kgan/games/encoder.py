@@ -6,7 +6,7 @@ from keras import ops
 from kgan.augment.base import Augmentation
 from kgan.dynamics.base import Dynamics
 from kgan.games.categories import one_hot_of_largest
-from kgan.gan import GAN, shapes_said
+from kgan.gan import GAN, shapes_said, total
 from kgan.layers.checks import check_positive_int, check_positive_number
 
 # What a game that is not played with images alone has no place for.
@@ -113,7 +113,7 @@ class EncoderGAN(GAN):
             "generator": self.generator.losses + self.encoder.losses,
             "discriminator": self.discriminator.losses,
         }
-        terms = {player: sum(losses, 0.0) for player, losses in players.items()}
+        terms = {player: total(losses) for player, losses in players.items()}
         return self._round(real, fake, labels, beside, training, regularization=terms)
 
     def get_config(self):

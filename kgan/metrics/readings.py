@@ -154,7 +154,8 @@ class Clustering(Reading):
 
     - `clustering_accuracy`: the share of images in the cluster of their class, for the best match
       of each cluster to a class of its own. Clusters beyond the number of classes have none: their
-      images are wrong. Mukherjee et al. 2019, "ClusterGAN" (arXiv 1809.03627).
+      images are wrong. The code of Mukherjee et al. 2019, "ClusterGAN" (arXiv 1809.03627), has
+      the purity of k-means on whole codes in its place.
     - `clustering_nmi`: normalised mutual information of clusters U and classes V,
       I(U; V) / ((H(U) + H(V)) / 2); the arithmetic mean is scikit-learn's default, others take the
       geometric one.
@@ -235,8 +236,8 @@ class CodeNeighbors(Reading):
 
     Each test image takes the label of the training image whose code `gan.encode` puts nearest, by
     Euclidean distance: Donahue et al. 2016, "Adversarial Feature Learning" (arXiv 1605.09782, table
-    1), where a BiGAN's codes of MNIST give 97.39 %. The result is a dict of one value,
-    `code_neighbors_accuracy`.
+    1), who have 97.39 % on MNIST by the features before the code. The result is a dict of one
+    value, `code_neighbors_accuracy`.
 
     The reals are to be test images; `learn` and `learn_from` take the training images, which
     `gan.evaluate` has not beside them.

@@ -16,6 +16,7 @@ from kgan.callbacks import read_metrics
 from kgan.files import atomic_path
 from kgan.loading import load_gan
 from kgan.zoo.run import RunFolder
+from kgan.zoo.runner import COMPONENTS
 
 # A larger preset does not go beside the card, so that a checkout of all cards stays small.
 MOST_BYTES = 5_000_000
@@ -107,13 +108,18 @@ def title_of(config):
 
 
 def published_for(config):
-    """Returns the paper's numbers for a run's data, `Published` by result name.
+    """Returns the paper's numbers for such a run, `Published` by result name.
+
+    A key of a module's `PUBLISHED` is a data set, and the flags that the numbers are for, if any.
 
     Args:
         config: dict, a run's `config.json`.
     """
     module = importlib.import_module(f"kgan.zoo.{config['module']}")
-    return getattr(module, "PUBLISHED", {}).get(config["flags"]["dataset"], {})
+    given = {config["flags"]["dataset"], *config["command"].split()}
+    published = getattr(module, "PUBLISHED", {})
+    fitting = [key for key in published if given.issuperset(key.split())]
+    return published[max(fitting, key=len)] if fitting else {}
 
 
 def against_paper(name, value, published):
@@ -151,7 +157,7 @@ def _fill(config, last, quality, weights):
         versions=", ".join(f"{k} {v}" for k, v in config["versions"].items() if v),
         weights=weights,
         quality="".join(f"| {_words(k)} | {v} |\n" for k, v in rows.items()),
-        recipe=_table(config["recipe"]),
+        recipe=_table(config["recipe"] | _replaced(config["flags"])),
         last=", ".join(
             f"{_words(k)} {_number(v)}"
             for k, v in last.items()
@@ -183,6 +189,13 @@ def _measured_with(setting):
     if setting["features"]:
         words.append(f"features {' and '.join(setting['features'])}")
     return "; ".join(words)
+
+
+def _replaced(flags):
+    """Returns the settings of the recipe in whose place the run was given flags."""
+    names = {flag: argument for flag, (argument, _) in COMPONENTS.items()}
+    names |= {"loss": "loss", "updates": "updates"}
+    return {argument: flags[flag] for flag, argument in names.items() if flags.get(flag)}
 
 
 def _table(values):

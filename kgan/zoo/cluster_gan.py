@@ -17,10 +17,12 @@ from kgan.zoo.recipe import ConvolutionalRecipe, Paper, Published, learning_rate
 PAPER = Paper.cited_in(__doc__)
 PURPOSE = "Classes that nobody has labelled, found by an encoder."
 CONDITIONAL = "never"
+# The accuracy of their code is a purity; a match of clusters and classes, as here, is no more.
+PROTOCOL = "table 2, the best of several runs, k-means on whole codes"
 PUBLISHED = {
     "mnist": {
-        "clustering_accuracy": Published(0.95, "table 2, the best of several runs"),
-        "clustering_nmi": Published(0.89, "table 2, the best of several runs"),
+        "clustering_accuracy": Published(0.95, PROTOCOL),
+        "clustering_nmi": Published(0.89, PROTOCOL),
     }
 }
 
@@ -43,6 +45,7 @@ DEFAULT = ClusterRecipe(
     loss="wasserstein",
     penalties=("gradient_penalty:10",),
     discriminator_steps=5,  # algorithm 1
+    updates="alternating",
     **learning_rates(1e-4),
     beta_1=0.5,
     beta_2=0.9,
@@ -52,8 +55,10 @@ DEFAULT = ClusterRecipe(
 )
 # DCGAN's recipe, a tenth of the critic's work. Its generator's loss is smaller than scores are, and
 # so is the clusters' weight: with 10 they are told apart too soon (accuracy 0.44, with 1 0.50).
-MNIST = DEFAULT.but(**networks.SMOOTH, **learning_rates(2e-3), epochs=15).but(
-    loss="non_saturating", discriminator_steps=1, generator_width=48, cluster_weight=1.0
+MNIST = (
+    DEFAULT.but(**networks.SMOOTH, **learning_rates(2e-3), epochs=15)
+    .but(loss="non_saturating", discriminator_steps=1, generator_width=48, cluster_weight=1.0)
+    .but(updates="simultaneous")
 )
 DIGITS = MNIST.but(epochs=100, image_size="16", penalties=("r1:0.03,every=2",))
 RECIPES = {"default": DEFAULT, "mnist": MNIST, "fashion_mnist": MNIST, "digits": DIGITS}

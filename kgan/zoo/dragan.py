@@ -12,7 +12,7 @@ PAPER = Paper.cited_in(__doc__)
 PURPOSE = "A smooth discriminator around the data, at one update each."
 # The numbers are from the authors' code.
 DEFAULT = ConvolutionalRecipe(
-    epochs=50,
+    epochs=427,  # 200,000 updates
     batch_size=128,
     **learning_rates(1e-4),
     beta_1=0.5,

@@ -183,7 +183,7 @@ def adam(recipe, learning_rate, steps):
 
 
 def rms_prop(recipe, learning_rate, steps):
-    """Returns RMSprop, as the recipe says."""
+    """Returns RMSprop, as the recipe says; it forgets faster (0.9) than PyTorch's (0.99)."""
     return keras.optimizers.RMSprop(schedule(recipe, learning_rate, steps))
 
 

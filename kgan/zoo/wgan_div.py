@@ -10,9 +10,10 @@ from kgan.zoo.recipe import ConvolutionalRecipe, Paper, learning_rates
 
 PAPER = Paper.cited_in(__doc__)
 PURPOSE = "A critic like WGAN-GP's without a slope to hit, for uneven data."
-# The penalty is the paper's (k and p of its experiments); the others are from the authors' code.
+# The penalty is the paper's (k and p of its experiments; the authors' code has k = 10, and layer
+# norm in the critic); the others are from that code.
 DEFAULT = ConvolutionalRecipe(
-    epochs=50,
+    epochs=253,  # 200,000 updates, of CelebA
     batch_size=64,
     **learning_rates(2e-4),
     discriminator_steps=4,

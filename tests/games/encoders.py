@@ -17,6 +17,12 @@ def encoder(code_dim=LATENT_DIM):
     return kgan.backbones.MLPEncoder((3,), code_dim=code_dim, units=[8])
 
 
+def regularized_encoder(factor):
+    """Returns a linear encoder, whose weights are 1 and cost `factor` each."""
+    ones = {"kernel_initializer": "ones", "kernel_regularizer": keras.regularizers.L2(factor)}
+    return keras.Sequential([keras.Input((3,)), keras.layers.Dense(LATENT_DIM, **ones)])
+
+
 def judge(width=3, **options):
     return kgan.backbones.MLPEncoder((width,), 1, units=[8], batch_norm=False, **options)
 

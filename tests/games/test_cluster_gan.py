@@ -9,6 +9,7 @@ from tests.games.encoders import (
     generator,
     judge,
     moved,
+    regularized_encoder,
     softplus,
     step_of_discriminator,
     step_of_generator,
@@ -40,6 +41,17 @@ def test_losses_by_hand():
     np.testing.assert_allclose(logs["generator_loss"], expected, rtol=1e-4)
     told = softplus(-np.array(logs["round"].real["score"])) + softplus(fake["score"])
     np.testing.assert_allclose(logs["discriminator_loss"], told.mean(), rtol=1e-4)
+
+
+def test_the_encoders_regularisation_counts():
+    def loss(factor):
+        gan = ClusterGAN(generator(), judge(), regularized_encoder(factor), clusters=3, seed=1)
+        gan.compile()
+        gan.generator.set_weights([np.ones(w.shape) / 8 for w in gan.generator.get_weights()])
+        gan.discriminator.set_weights([np.ones(w.shape) for w in gan.discriminator.get_weights()])
+        return gan.compute_losses(keras.ops.convert_to_tensor(IMAGES), None)["generator_loss"]
+
+    np.testing.assert_allclose(loss(2.0) - loss(0.0), 2 * 3 * 5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("updates", ["alternating", "simultaneous"])

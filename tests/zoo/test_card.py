@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import kgan
-from kgan.zoo import card, dcgan, runner
-from kgan.zoo.card import write_card
+from kgan.zoo import card, dcgan, options, runner
+from kgan.zoo.card import published_for, write_card
 from kgan.zoo.recipe import Published
 
 
@@ -71,6 +71,26 @@ def test_a_result_stands_beside_the_papers(run, tmp_path, monkeypatch):
     text = write_card(run, tmp_path / "card").read_text()
     assert "| precision | 0.75; published: 0.9 (table 1): missed by 0.15 |" in text
     assert "| recall | 0.25; published: 0.2 ± 0.1 (table 1): reached |" in text
+
+
+def test_a_number_of_a_variant_is_for_that_variant():
+    def published(*flags):
+        _, given = options.parse(list(flags))
+        config = {"module": "dcgan", "flags": given, "command": runner._command(dcgan, given)}
+        return {name: one.value for name, one in published_for(config).items()}
+
+    assert published("--dataset=stacked_mnist") == {"modes_covered": 99, "mode_kl": 3.4}
+    packed = published("--dataset=stacked_mnist", "--set", "pack=2", "--epochs=3")
+    assert packed == {"modes_covered": 1000, "mode_kl": 0.06}
+    assert published("--dataset=mnist") == {}
+    assert list(published("--dataset=mnist", "--conditional")) == ["nearest_neighbor_error"]
+
+
+def test_settings_that_flags_replaced_are_shown(tmp_path):
+    arguments = ["--steps=1", "--batch_size=8", "--noexport", "--image_size=8", "--loss=hinge"]
+    runner.run(dcgan, [f"--out={tmp_path / 'run'}", *arguments, "--penalty=r1:7", "--penalty=r2:3"])
+    text = write_card(tmp_path / "run", tmp_path / "card").read_text()
+    assert "| loss | hinge |" in text and "| penalties | r1:7, r2:3 |" in text
 
 
 def test_the_numbers_of_the_program_are_shown(run, tmp_path):

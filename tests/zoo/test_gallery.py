@@ -13,7 +13,8 @@ def make_card(folder, name, numbers, **flags):
     card = folder / name
     card.mkdir(parents=True)
     flags = {"dataset": "digits", "conditional": False, **flags}
-    (card / "recipe.json").write_text(json.dumps({"module": "dcgan", "flags": flags}))
+    config = {"module": "dcgan", "flags": flags, "command": "python -m kgan.zoo.dcgan"}
+    (card / "recipe.json").write_text(json.dumps(config))
     (card / "metrics.json").write_text(json.dumps(numbers))
     row = {"epoch": 0, "images_seen": 64, "seconds": 90.0}
     (card / "metrics.jsonl").write_text(json.dumps(row) + "\n")
