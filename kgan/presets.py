@@ -53,7 +53,7 @@ def save(gan, folder, most_bytes=None):
     ['config.json', 'metadata.json', 'model.weights.h5']
     """
     folder = pathlib.Path(folder)
-    _check_free(folder)
+    check_free(folder)
     with tempfile.TemporaryDirectory() as temporary:
         # Keras insists on the end of the name, which atomic_path does not keep.
         made = pathlib.Path(temporary) / WEIGHTS
@@ -202,7 +202,12 @@ def _name(cls):
     return cls.__name__
 
 
-def _check_free(folder):
+def check_free(folder):
+    """Raises a `FileExistsError` if a preset would overwrite what is none.
+
+    Args:
+        folder: path, where it would be written.
+    """
     path = folder / CONFIG
     if path.exists() and '"class_name"' not in path.read_text(errors="replace"):
         raise FileExistsError(

@@ -138,7 +138,7 @@ def _steps(network, source, count, classes):
     for key, (layer, variable, name) in _variables(network, count).items():
         other_layer, other, _ = known.get(key, (None, None, None))
         if other is None:
-            steps.append(_Step(name, variable, words="no such variable there"))
+            steps.append(_Step(name, variable, words="no layer there that answers to this one"))
             continue
         if _is_progress(layer, variable) and _config(layer) != _config(other_layer):
             steps.append(_Step(name, variable, words="counts the parts of another layer there"))

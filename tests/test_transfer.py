@@ -175,9 +175,9 @@ def test_a_layer_knows_its_classes_where_the_game_has_none():
 def test_a_conditional_gan_starts_from_one_without_classes():
     report = transfer.initialize(convolutional(classes=3), convolutional())
     assert report.left == {
-        "generator/embed_label/table": "no such variable there",
+        "generator/embed_label/table": "no layer there that answers to this one",
         "generator/project/kernel": "shape differs: (3, 64) there, (6, 64) here",
-        "discriminator/score/projection": "no such variable there",
+        "discriminator/score/projection": "no layer there that answers to this one",
     }
 
 
@@ -329,8 +329,8 @@ def test_the_table_counts_and_lists_what_was_left():
         "weights and statistics"
     )
     assert "  in part  generator/embed_label/table: 3 of 5 classes" in lines
-    norm = "generator/norm_0/gamma, beta, moving_mean, moving_variance: no such variable there"
-    assert f"  new      {norm}" in lines
+    norm = "generator/norm_0/gamma, beta, moving_mean, moving_variance"
+    assert f"  new      {norm}: no layer there that answers to this one" in lines
 
 
 def test_nothing_that_fits_is_an_error_and_changes_nothing():

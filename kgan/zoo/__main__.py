@@ -1,11 +1,11 @@
 """`python -m kgan.zoo` lists the GANs that can be trained."""
 
 import importlib
-import json
 import pathlib
 import pkgutil
 
 import kgan.zoo
+from kgan.files import read_json_object
 from kgan.zoo.gallery import cards
 
 # The results of a checkout; an installed package has none.
@@ -30,7 +30,7 @@ def table(results=RESULTS):
     """
     trained = {}
     for card in cards(results):
-        config = json.loads((card / "recipe.json").read_text())
+        config = read_json_object(card / "recipe.json")
         trained.setdefault(config["module"], {})[config["flags"]["dataset"]] = None
     rows = [("name", "year", "labels", "cards", "what it is, and what it is for")]
     for name, module in recipes().items():

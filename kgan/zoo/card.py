@@ -62,6 +62,7 @@ def write_card(run, folder):
 
     Raises:
         FileNotFoundError: if the run has not finished.
+        FileExistsError: if the folder is that of a run.
     """
     run, folder = RunFolder(run), pathlib.Path(folder)
     for path in (run.config, run.metrics, run.curves, run.model):
@@ -69,6 +70,7 @@ def write_card(run, folder):
             raise FileNotFoundError(
                 f"A card needs a run that has finished. Received: {run.path} without {path.name}"
             )
+    presets.check_free(folder)
     config = json.loads(run.config.read_text())
     quality = run.path / "metrics.json"
     folder.mkdir(parents=True, exist_ok=True)
@@ -102,9 +104,13 @@ def title_of(config):
         config: dict, a run's `config.json`.
     """
     flags = config["flags"]
-    own = ["conditional"] if flags["conditional"] else []
+    own = ["conditional"] if _is_conditional(flags) else []
     name = pathlib.PurePath(flags["dataset"]).name
     return ", ".join([f"{config['module']} on {name}", *own, *(flags.get("set") or [])])
+
+
+def _is_conditional(flags):
+    return flags["conditional"] or flags.get("num_classes")
 
 
 def published_for(config):
@@ -116,7 +122,9 @@ def published_for(config):
         config: dict, a run's `config.json`.
     """
     module = importlib.import_module(f"kgan.zoo.{config['module']}")
-    given = {config["flags"]["dataset"], *config["command"].split()}
+    flags = config["flags"]
+    given = {flags["dataset"], *config["command"].split()}
+    given |= {"--conditional=true"} if _is_conditional(flags) else set()
     published = getattr(module, "PUBLISHED", {})
     fitting = [key for key in published if given.issuperset(key.split())]
     return published[max(fitting, key=len)] if fitting else {}
@@ -223,5 +231,8 @@ def _number(value):
 
 if __name__ == "__main__":
     if len(sys.argv) != 3:
-        sys.exit("usage: python -m kgan.zoo.card RUN FOLDER")
-    print(write_card(*sys.argv[1:]))
+        sys.exit("usage: python -m kgan.zoo.card RUN FOLDER, where RUN is the folder of a training")
+    try:
+        print(write_card(*sys.argv[1:]))
+    except (ValueError, OSError) as error:
+        sys.exit(f"card: {error}")

@@ -4,12 +4,11 @@ python -m kgan.zoo.gallery zoo
 """
 
 import importlib
-import json
 import pathlib
 import sys
 
 from kgan.callbacks import read_metrics
-from kgan.files import atomic_path
+from kgan.files import atomic_path, read_json_object
 from kgan.zoo.card import against_paper, published_for, title_of
 
 HEAD = """# Trained GANs
@@ -51,9 +50,8 @@ def gallery(folder):
 
 
 def _row(card):
-    config = json.loads((card / "recipe.json").read_text())
-    measured = card / "metrics.json"
-    numbers = json.loads(measured.read_text()) if measured.exists() else {}
+    config = read_json_object(card / "recipe.json")
+    numbers = read_json_object(card / "metrics.json")
     numbers = {name: value for name, value in numbers.items() if value is not None}
     published = published_for(config)
     papers = [
@@ -77,7 +75,10 @@ if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("usage: python -m kgan.zoo.gallery FOLDER")
     readme = pathlib.Path(sys.argv[1]) / "README.md"
-    text = gallery(sys.argv[1])
-    with atomic_path(readme) as temporary:
-        pathlib.Path(temporary).write_text(text)
+    try:
+        text = gallery(sys.argv[1])
+        with atomic_path(readme) as temporary:
+            pathlib.Path(temporary).write_text(text)
+    except (ValueError, OSError) as error:
+        sys.exit(f"gallery: {error}")
     print(readme)

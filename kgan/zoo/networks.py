@@ -178,7 +178,7 @@ def compiled(game, networks, recipe, task, optimizer=None, settings=(), **option
 def adam(recipe, learning_rate, steps):
     """Returns Adam, as the recipe says."""
     return keras.optimizers.Adam(
-        schedule(recipe, learning_rate, steps), beta_1=recipe.beta_1, beta_2=recipe.beta_2
+        schedule(recipe, learning_rate, steps), recipe.beta_1, recipe.beta_2, recipe.epsilon
     )
 
 

@@ -83,7 +83,7 @@ def _define_training():
         "init_from",
         None,
         "Start from the weights of another GAN, as far as they fit: a run, a .keras file, zoo/NAME "
-        "or hf://USER/REPO. Other classes, image sizes and widths may differ.",
+        "or hf://USER/REPO. Classes, image sizes and channels may differ.",
         **_AT,
     )
     rates = ["generator_learning_rate", "discriminator_learning_rate"]

@@ -4,6 +4,7 @@ import ast
 import dataclasses
 import re
 
+from kgan.layers.checks import check_positive_int, check_positive_number, check_rate
 from kgan.registry import suggest
 
 # As a zoo module's docstring cites its paper, at the beginning of a line.
@@ -96,6 +97,7 @@ class Recipe:
         updates: "simultaneous" or "alternating". Defaults to "simultaneous".
         beta_1: float in [0, 1), of Adam. Defaults to 0.9, as Adam's paper.
         beta_2: float in [0, 1), of Adam. Defaults to 0.999.
+        epsilon: float > 0, of Adam: gradients below it move weights less. Defaults to 1e-7.
         cosine_decay: bool, of both learning rates, to 0 at the end. Defaults to False.
         latent_dim: int >= 1. Defaults to 100.
         latent_distribution: "normal" or "uniform". Defaults to "normal".
@@ -114,9 +116,18 @@ class Recipe:
     updates: str = "simultaneous"
     beta_1: float = 0.9
     beta_2: float = 0.999
+    epsilon: float = 1e-7
     cosine_decay: bool = False
     latent_dim: int = 100
     latent_distribution: str = "normal"
+
+    def __post_init__(self):
+        for name in ("epochs", "batch_size", "discriminator_steps", "latent_dim"):
+            check_positive_int(name, getattr(self, name))
+        for name in ("generator_learning_rate", "discriminator_learning_rate", "epsilon"):
+            check_positive_number(name, getattr(self, name))
+        for name in ("beta_1", "beta_2"):
+            check_rate(name, getattr(self, name))
 
     def but(self, **changes):
         """Returns this recipe with some settings replaced."""
@@ -136,8 +147,10 @@ class Recipe:
     def _read(self, setting):
         name, equals, text = setting.partition("=")
         fields = {field.name: field for field in dataclasses.fields(self)}
-        if not equals or name not in fields:
-            raise ValueError(f"Expected NAME=VALUE. {suggest(name, fields)} Received: {setting!r}")
+        if not equals:
+            raise ValueError(f"Expected NAME=VALUE. Received: {setting!r}")
+        if name not in fields:
+            raise ValueError(f"Unknown setting. {suggest(name, fields)} Received: {setting!r}")
         kind = fields[name].type
         if kind is str:
             return name, text
@@ -147,6 +160,8 @@ class Recipe:
             value = text
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
+        if kind is tuple and isinstance(value, str):
+            value = (value,)  # such as one penalty
         if not isinstance(value, kind) and isinstance(text, kind):
             value = text  # such as an image size, which looks like a number
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):

@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from kgan.callbacks import list_checkpoints
-from kgan.files import atomic_path
+from kgan.files import atomic_path, read_json_object
 from kgan.version import __version__
 from kgan.zoo.options import FREE_ON_RESUME
 
@@ -57,13 +57,15 @@ class RunFolder:
             raise ValueError("--resume keeps the run and --overwrite deletes it. Received: both")
         is_run = self.config.exists()
         if resume and is_run:
-            return json.loads(self.config.read_text())
+            return read_json_object(self.config)
         is_free = not self.path.exists() or (self.path.is_dir() and not any(self.path.iterdir()))
         if not is_free and not (overwrite and is_run):
             what = "a run" if is_run else "something that is not a run"
-            remedy = "--resume goes on with it, --overwrite deletes it, or " if is_run else ""
+            remedy = (
+                "--resume goes on with it, --overwrite deletes it, or give" if is_run else "Give"
+            )
             raise FileExistsError(
-                f"{self.path} holds {what}. {remedy}give another --out. Received: --out={self.path}"
+                f"{self.path} holds {what}. {remedy} another --out. Received: --out={self.path}"
             )
         return None
 
@@ -86,7 +88,7 @@ def check_same(given, saved):
         ValueError: naming each flag that differs, with both values.
     """
     different = [
-        f"--{name}={value} (the run has {saved[name]})"
+        f"--{name}={_words(value)} (the run has {_words(saved[name])})"
         for name, value in given.items()
         if name in saved and name not in FREE_ON_RESUME and saved[name] != value
     ]
@@ -95,6 +97,12 @@ def check_same(given, saved):
             "A resumed run keeps its flags; leave them out, or give another --out for another "
             f"run. Received: {', '.join(different)}"
         )
+
+
+def _words(value):
+    if value is None:
+        return "its recipe's"
+    return " and ".join(value) if isinstance(value, list) else value
 
 
 def versions():

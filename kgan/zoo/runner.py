@@ -62,7 +62,7 @@ def main(module=None, argv=None):
     """
     module = sys.modules["__main__"] if module is None else module
     argv = sys.argv[1:] if argv is None else argv
-    if {"--help", "-h", "-help"} & set(argv):
+    if {"--help", "--helpshort", "--helpfull", "-h", "-help"} & set(argv):
         print(f"{module.__doc__}{options.help_text()}")
         sys.exit(0)
     try:
@@ -199,20 +199,22 @@ class Training:
         """Returns the classes of a conditional game, or None."""
         mode = getattr(self.module, "CONDITIONAL", "optional")
         asked, given = self.flags["conditional"], self.flags["num_classes"]
-        name = _name(self.module)
+        received = "--conditional" if given is None else f"--num_classes={given}"
         if mode == "never" and (asked or given):
-            raise ValueError(f"{name} has no conditional form. Received: --conditional")
+            raise ValueError(f"There is no conditional form of it. Received: {received}")
         if mode == "always" and asked is False:
-            raise ValueError(f"{name} needs the data's labels. Received: --noconditional")
+            raise ValueError("It needs the data's labels. Received: --noconditional")
+        if asked is False and given:
+            raise ValueError(f"Without labels there are no classes. Received: {received}")
         if not (asked or given or mode == "always"):
             return None
         found = self.source.num_classes
-        if given is None and found is None:
+        if found is None:
             raise ValueError(
                 "A conditional GAN needs a data set with two classes or more. "
                 f"Received: --dataset={self.flags['dataset']}, which has none"
             )
-        if given is not None and found is not None and given < found:
+        if given is not None and given < found:
             raise ValueError(
                 f"--num_classes must be at least the data's {found}. Received: {given}"
             )
@@ -355,11 +357,12 @@ class Training:
         recipe = [f"{k}={v}" for k, v in dataclasses.asdict(self.recipe).items() if v is not None]
         shape = "x".join(map(str, self.source.image_shape))
         epochs = self.steps / self.steps_per_epoch
+        classes = f", of {self.num_classes} classes" if self.num_classes else ""
         lines = {
             "model": f"{_name(self.module)} ({self.module.PAPER})",
-            "data": f"{self.source.name}: {self.source.num_examples:,} images of {shape}",
+            "data": f"{self.source.name}: {self.source.num_examples:,} images of {shape}{classes}",
             "recipe": textwrap.fill(", ".join(recipe), 85, subsequent_indent=" " * 12),
-            "training": f"{self.steps:,} steps, {epochs:g} epochs of {self.steps_per_epoch:,}",
+            "training": f"{self.steps:,} steps, {epochs:.4g} epochs of {self.steps_per_epoch:,}",
             "run": self.folder.path,
         }
         if self.game:

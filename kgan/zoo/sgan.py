@@ -38,6 +38,7 @@ DEFAULT = SemiSupervisedRecipe(
     batch_size=100,  # of unknown label, and as many labelled
     **learning_rates(3e-3),
     beta_1=0.5,
+    epsilon=1e-4,  # theirs is 1e-8 under the root
     cosine_decay=True,
     supervised_weight=2.0,  # theirs halves the loss of the scores instead
     latent_distribution="uniform",

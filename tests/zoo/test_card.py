@@ -103,6 +103,23 @@ def test_the_numbers_of_the_program_are_shown(run, tmp_path):
     assert "| measured with | 20 samples, seed 0; digits train (1,797); features pixels |" in text
 
 
+def test_a_card_does_not_go_into_a_run(run):
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
+    with pytest.raises(FileExistsError, match="Received: .*, whose config.json is another's"):
+        write_card(run, run)
+    assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
+
+
+@pytest.mark.parametrize("program", ["card", "gallery"])
+def test_programs_end_with_a_sentence(program, tmp_path):
+    arguments = [tmp_path / "none"] * (2 if program == "card" else 1)
+    command = [sys.executable, "-m", f"kgan.zoo.{program}", *arguments]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    ended = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+    assert ended.returncode == 1 and "Traceback" not in ended.stderr
+    assert f"{program}: " in ended.stderr and str(tmp_path / "none") in ended.stderr
+
+
 def test_unfinished_run(run, tmp_path):
     with pytest.raises(FileNotFoundError, match="has finished. Received: .* without config.json"):
         write_card(tmp_path, tmp_path / "card")

@@ -31,17 +31,41 @@ def test_settings_are_read_as_their_fields_say():
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ("latent_dims=64", "NAME=VALUE. Did you mean 'latent_dim'.*Received: 'latent_dims=64'"),
-        ("latent_dim", "NAME=VALUE.*Received: 'latent_dim'"),
+        (
+            "latent_dims=64",
+            "Unknown setting. Did you mean 'latent_dim'.*Received: 'latent_dims=64'",
+        ),
+        ("latent_dim", "Expected NAME=VALUE. Received: 'latent_dim'"),
         ("latent_dim=wide", "latent_dim must be of type int. Received: 'latent_dim=wide'"),
         ("latent_dim=True", "latent_dim must be of type int"),
         ("beta_1=True", "beta_1 must be of type float"),
-        ("penalties=r1:1", "penalties must be of type tuple"),
+        ("penalties=3", "penalties must be of type tuple"),
     ],
 )
 def test_a_setting_that_is_none_is_refused(setting, message):
     with pytest.raises(ValueError, match=message):
         RECIPE.but_as_given([setting])
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("epochs=0", "`epochs` must be a positive integer. Received: epochs=0"),
+        ("batch_size=-1", "`batch_size` must be a positive integer"),
+        ("discriminator_steps=0", "`discriminator_steps` must be"),
+        ("generator_learning_rate=-0.1", "generator_learning_rate must be a positive number"),
+        ("beta_1=7", "`beta_1` must be a number in .0, 1.. Received: beta_1=7"),
+    ],
+)
+def test_settings_out_of_range(setting, words):
+    recipe = Recipe(epochs=1, batch_size=1, **learning_rates(1e-3))
+    with pytest.raises(ValueError, match=words):
+        recipe.but_as_given([setting])
+
+
+def test_one_name_is_a_tuple_of_one():
+    recipe = Recipe(epochs=1, batch_size=1, **learning_rates(1e-3))
+    assert recipe.but_as_given(["penalties=r1:1,every=2"]).penalties == ("r1:1,every=2",)
 
 
 def test_a_published_number_knows_what_missing_it_means():
@@ -68,5 +92,5 @@ def test_a_paper_is_read_off_its_citation():
 def test_both_learning_rates_are_alike_unless_there_are_two():
     recipe = Recipe(epochs=1, batch_size=1, **learning_rates(0.5))
     assert recipe.generator_learning_rate == recipe.discriminator_learning_rate == 0.5
-    recipe = recipe.but(**learning_rates(0.1, 0.0))
-    assert (recipe.generator_learning_rate, recipe.discriminator_learning_rate) == (0.1, 0.0)
+    recipe = recipe.but(**learning_rates(0.1, 0.2))
+    assert (recipe.generator_learning_rate, recipe.discriminator_learning_rate) == (0.1, 0.2)

@@ -302,11 +302,23 @@ def test_a_paper_that_needs_labels_or_has_none(tmp_path, monkeypatch):
     monkeypatch.setattr(tiny, "CONDITIONAL", "always", raising=False)
     train(tmp_path / "run", "--steps=1", "--noexport")
     assert kgan.load_gan(tmp_path / "run").num_classes == 10
-    with pytest.raises(ValueError, match="tiny needs the data's labels. Received: --nocond"):
+    with pytest.raises(ValueError, match="It needs the data's labels. Received: --nocond"):
         train(tmp_path / "other", "--noconditional")
     monkeypatch.setattr(tiny, "CONDITIONAL", "never")
-    with pytest.raises(ValueError, match="tiny has no conditional form. Received: --conditional"):
+    with pytest.raises(ValueError, match="no conditional form of it. Received: --conditional"):
         train(tmp_path / "other", "--conditional")
+
+
+def test_classes_without_labels(tmp_path):
+    with pytest.raises(ValueError, match="no classes. Received: --num_classes=10"):
+        train(tmp_path / "run", "--noconditional", "--num_classes=10")
+    images = tmp_path / "images"
+    images.mkdir()
+    for i in range(40):
+        keras.utils.save_img(images / f"{i}.png", np.full((8, 8, 1), i))
+    with pytest.raises(ValueError, match="data set with two classes or more. .*, which has none"):
+        train(tmp_path / "run", f"--dataset={images}", "--num_classes=5")
+    assert not (tmp_path / "run").exists()
 
 
 def test_more_classes_than_the_data_has(tmp_path):
@@ -461,7 +473,7 @@ def test_overwrite_and_dry_run_delete_nothing(tmp_path):
 
 
 def test_resume_names_the_flags_that_differ(finished):
-    with pytest.raises(ValueError, match=r"--batch_size=64 \(the run has None\), --seed=3"):
+    with pytest.raises(ValueError, match=r"--batch_size=64 \(the run has its recipe's\), --seed=3"):
         train(finished, "--resume", "--batch_size=64", "--seed=3")
 
 
