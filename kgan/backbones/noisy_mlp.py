@@ -4,7 +4,7 @@ import math
 
 import keras
 
-from kgan.backbones.backbone import Backbone
+from kgan.backbones.backbone import Backbone, squashed
 from kgan.layers.checks import check_positive_int, check_positive_number, check_sizes
 from kgan.layers.weight_normalization import WeightNormalization
 
@@ -18,12 +18,23 @@ FEATURE_GAIN = 1.3
 BATCH_NORM_MOMENTUM = 0.9
 
 
+def _normalized(width, gain, dtype, name, learn_gain=False):
+    """Returns a dense layer of normalised weights."""
+    dense = keras.layers.Dense(
+        width,
+        kernel_initializer=keras.initializers.RandomNormal(stddev=INITIAL_STDDEV),
+        dtype=dtype,
+        name=f"{name}_linear",
+    )
+    return WeightNormalization(dense, gain, learn_gain, dtype=dtype, name=name)
+
+
 @keras.saving.register_keras_serializable(package="kgan")
 class NoisyMLPDiscriminator(Backbone):
     """Classifier of images: dense layers with normalised weights, and noise before each.
 
-    The defaults are those of the paper's MNIST experiment, with pixels in [0, 1] inside; only the
-    logits' weights are plain here. Its layers
+    The defaults are those of the paper's MNIST experiment, with pixels in [0, 1] inside. Only the
+    logits' gains are learned. Its layers
     `features_0`, `features_1`, … come before the noise; the last is the one whose mean a generator
     matches.
 
@@ -76,20 +87,10 @@ class NoisyMLPDiscriminator(Backbone):
         # === Layers ===
         gains = [PIXEL_GAIN] + [FEATURE_GAIN] * (len(units) - 1)
         hidden = [
-            WeightNormalization(
-                keras.layers.Dense(
-                    width,
-                    kernel_initializer=keras.initializers.RandomNormal(stddev=INITIAL_STDDEV),
-                    dtype=dtype,
-                    name=f"linear_{i}",
-                ),
-                gain=gain,
-                dtype=dtype,
-                name=f"dense_{i}",
-            )
+            _normalized(width, gain, dtype, f"dense_{i}")
             for i, (width, gain) in enumerate(zip(units, gains, strict=True))
         ]
-        to_logits = keras.layers.Dense(num_classes, dtype="float32", name="logits")
+        to_logits = _normalized(num_classes, FEATURE_GAIN, "float32", "logits", learn_gain=True)
 
         # === Functional Model ===
         image = keras.Input(image_shape, name="image")
@@ -122,17 +123,16 @@ class NoisyMLPDiscriminator(Backbone):
 
 @keras.saving.register_keras_serializable(package="kgan")
 class BatchNormMLPGenerator(Backbone):
-    """Generator of dense layers with batch norm and softplus, then one with tanh.
+    """Generator of dense layers with batch norm and softplus, then one with a sigmoid.
 
-    The defaults are those of the paper's MNIST experiment, except that the last layer's weights
-    are not normalised, and that it ends in tanh for images in [-1, 1], where theirs ends in a
-    sigmoid for images in [0, 1].
+    The defaults are those of the paper's MNIST experiment, whose sigmoid is stretched to [-1, 1].
+    The last layer's weights are normalised, with learned gains.
 
     Args:
         image_shape: tuple of int, of any rank. Shape of a sample. Defaults to `(28, 28, 1)`.
         latent_dim: int, at least 1. Width of the latent. Defaults to `100`.
         units: tuple of int. Widths of the hidden layers. Defaults to `(500, 500)`.
-        dtype: `None`, `str` or `keras.DTypePolicy`. What the layers compute in; the final tanh
+        dtype: `None`, `str` or `keras.DTypePolicy`. What the layers compute in; the sigmoid
             is float32 under every policy. Defaults to `None`, the global policy.
         **kwargs: `name` and `trainable`, as for every `keras.Model`.
 
@@ -171,8 +171,8 @@ class BatchNormMLPGenerator(Backbone):
                 momentum=BATCH_NORM_MOMENTUM, dtype=dtype, name=f"batch_norm_{i}"
             )(x)
             x = keras.layers.Activation("softplus", dtype=dtype, name=f"softplus_{i}")(x)
-        x = keras.layers.Dense(math.prod(image_shape), dtype=dtype, name="to_image")(x)
-        x = keras.layers.Activation("tanh", dtype="float32", name="tanh")(x)
+        to_image = _normalized(math.prod(image_shape), 1.0, dtype, "to_image", learn_gain=True)
+        x = squashed(to_image(x), "sigmoid")
         super().__init__(
             inputs=latent,
             outputs=keras.layers.Reshape(image_shape, dtype="float32", name="reshape")(x),

@@ -64,7 +64,11 @@ def build(recipe, task, **compile_options):
         task.image_shape, task.num_classes, recipe.discriminator_units
     )
     loss = kgan.losses.get(recipe.loss).discriminator
-    last = f"features_{len(recipe.discriminator_units) - 1}"
+    *_, width = recipe.discriminator_units
+    # Where gradients are small beside Adam's epsilon, a factor matters: theirs is a mean.
+    matching = kgan.losses.FeatureMatching(
+        1 / width, layers=[f"features_{len(recipe.discriminator_units) - 1}"]
+    )
     return networks.compiled(
         kgan.games.SGAN,
         (generator, classifier),
@@ -72,7 +76,7 @@ def build(recipe, task, **compile_options):
         dataclasses.replace(task, num_classes=None),  # labels are for the classifier alone
         settings=("supervised_weight",),
         loss=kgan.losses.IndifferentGenerator(loss),
-        auxiliary_losses=[*recipe.auxiliary_losses, kgan.losses.FeatureMatching(layers=[last])],
+        auxiliary_losses=[*recipe.auxiliary_losses, matching],
         **compile_options,
     )
 

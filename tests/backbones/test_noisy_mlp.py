@@ -42,10 +42,10 @@ def test_networks_are_those_of_the_mnist_experiment():
     assert noises == [0.3] + [0.5] * 5
     widths = [784, 1000, 500, 250, 250, 250, 10]
     parameters = sum(a * b + b for a, b in zip(widths, widths[1:], strict=False))
-    assert discriminator.count_params() == parameters
+    assert discriminator.count_params() == parameters + 10  # the logits' gains
     generator = BatchNormMLPGenerator()
     norms = 2 * 4 * 500
-    assert generator.count_params() == 100 * 500 + 500 * 500 + 500 * 784 + 784 + norms
+    assert generator.count_params() == 100 * 500 + 500 * 500 + 500 * 784 + 2 * 784 + norms
     assert sum(layer.name.startswith("softplus") for layer in generator.layers) == 2
 
 

@@ -16,10 +16,11 @@ RNG = np.random.default_rng(0)
         (keras.layers.Conv2D(3, 2), (4, 5, 5, 2), (4, 4, 4, 3)),
     ],
 )
-def test_conforms(layer, inputs, shape):
+@pytest.mark.parametrize("learn_gain", [False, True])
+def test_conforms(layer, inputs, shape, learn_gain):
     run_layer_test(
         cls=WeightNormalization,
-        init_kwargs={"layer": layer, "gain": 1.5},
+        init_kwargs={"layer": layer, "gain": 1.5, "learn_gain": learn_gain},
         input_data=RNG.normal(size=inputs).astype("float32"),
         expected_output_shape=shape,
     )
@@ -53,6 +54,20 @@ def test_the_length_of_the_stored_kernel_does_not_matter():
     before = np.array(wrapper(inputs))
     wrapper.layer.kernel.assign(7.0 * wrapper.layer.kernel)
     np.testing.assert_allclose(wrapper(inputs), before, rtol=1e-5)
+
+
+def test_gains_are_learned():
+    wrapper = WeightNormalization(keras.layers.Dense(2), gain=1.5, learn_gain=True)
+    inputs = RNG.normal(size=(4, 3)).astype("float32")
+    fixed = WeightNormalization(keras.layers.Dense(2), gain=1.5)
+    fixed.build((4, 3))
+    wrapper.build((4, 3))
+    fixed.layer.kernel.assign(wrapper.layer.kernel)
+    np.testing.assert_allclose(wrapper(inputs), fixed(inputs), rtol=1e-6)
+    (gain,) = wrapper.gains.values()
+    gain.assign([3.0, 0.75])
+    np.testing.assert_allclose(wrapper(inputs), fixed(inputs) * [2.0, 0.5], rtol=1e-5)
+    assert len(wrapper.trainable_variables) == 3 and len(fixed.trainable_variables) == 2
 
 
 @pytest.mark.parametrize("gain", [0, -1.0, "1"])
