@@ -54,7 +54,8 @@ def build(recipe, task, **compile_options):
     members = []
     for i, rate in enumerate(recipe.dropouts):
         layers = [keras.layers.Dropout(rate), keras.layers.Dense(1, dtype="float32")]
-        generator, member = networks.convolutional(recipe, task, keras.Sequential(layers))
+        head = keras.Sequential(layers, name="score")
+        generator, member = networks.convolutional(recipe, task, head)
         member.name = f"member_{i}"
         members.append(member)
     players = (generator, kgan.backbones.Committee(members))
