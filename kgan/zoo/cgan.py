@@ -40,7 +40,8 @@ DEFAULT = CGANRecipe(
     latent_dim=100,
     latent_distribution="uniform",
 )
-# With less dropout the generator draws more kinds of a digit, and sooner.
+# With less dropout the generator draws more kinds of a digit, and sooner. It does not draw those it
+# is asked for yet: after 40 epochs as few as by chance.
 MNIST = DEFAULT.but(
     epochs=40, dropout=0.25, learning_rate_decay=1.00006, momentum_growth_steps=20_000
 )
