@@ -8,9 +8,10 @@ from kgan.backbones.backbone import Backbone, squashed
 from kgan.layers.checks import check_positive_int, check_positive_number, check_sizes
 from kgan.layers.weight_normalization import WeightNormalization
 
-# The authors' code, openai/improved-gan: the standard deviation of each initial kernel. Theirs are
-# then scaled so that the features of a first batch have a standard deviation of 1; these gains do
-# so, about, for MNIST's pixels in [0, 1] and for rectified features, each with the noise added.
+# The authors' code, openai/improved-gan: the standard deviation of the discriminator's initial
+# kernels; that of the generator's last is Glorot's there, 0.04. The discriminator's are then scaled
+# so that the features of a first batch have a standard deviation of 1; these gains do so, about,
+# for MNIST's pixels in [0, 1] and for rectified features, each with the noise added.
 INITIAL_STDDEV = 0.1
 PIXEL_GAIN = 2.5
 FEATURE_GAIN = 1.3
@@ -34,9 +35,8 @@ class NoisyMLPDiscriminator(Backbone):
     """Classifier of images: dense layers with normalised weights, and noise before each.
 
     The defaults are those of the paper's MNIST experiment, with pixels in [0, 1] inside. Only the
-    logits' gains are learned. Its layers
-    `features_0`, `features_1`, … come before the noise; the last is the one whose mean a generator
-    matches.
+    logits' gains are learned. Its layers `features_0`, `features_1`, … come before the noise; the
+    last is the one whose mean a generator matches.
 
     Args:
         image_shape: tuple of int, of any rank. Shape of a sample. Defaults to `(28, 28, 1)`.

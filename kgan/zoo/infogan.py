@@ -28,8 +28,8 @@ class InfoRecipe(ConvolutionalRecipe):
 
 
 # Appendix C.1 and table 1, as near as DCGAN's networks come: their images have 64 and 128 channels
-# on each side, as here, but fully connected layers lie further inwards: 1,024 units, and
-# 128 more before the codes.
+# on each side, as here, but fully connected layers lie further inwards: 1,024 units,
+# and 128 more before the codes.
 DEFAULT = InfoRecipe(
     epochs=11,  # 5,000 updates, the authors' code
     batch_size=128,
