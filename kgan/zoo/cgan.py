@@ -77,9 +77,7 @@ def build(recipe, task, **compile_options):
         **shared,
     )
     players = generator, discriminator
-    return networks.compiled(
-        kgan.GAN, players, recipe, task, networks.momentum_sgd, **compile_options
-    )
+    return networks.compiled(kgan.GAN, players, recipe, task, **compile_options)
 
 
 if __name__ == "__main__":

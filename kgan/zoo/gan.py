@@ -82,9 +82,7 @@ def build(recipe, task, **compile_options):
     # The paper's pixels are in [0, 1], where those that dropout leaves out are black, not grey.
     on_black = keras.layers.Rescaling(0.5, offset=0.5)(image)
     players = generator, keras.Model(image, judge(on_black), name="discriminator")
-    return networks.compiled(
-        kgan.GAN, players, recipe, task, networks.momentum_sgd, **compile_options
-    )
+    return networks.compiled(kgan.GAN, players, recipe, task, **compile_options)
 
 
 if __name__ == "__main__":

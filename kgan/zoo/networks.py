@@ -131,7 +131,7 @@ def residual_gan(recipe, task, **compile_options):
     return compiled(kgan.GAN, residual(recipe, task), recipe, task, **compile_options)
 
 
-def compiled(game, networks, recipe, task, optimizer=None, settings=(), **options):
+def compiled(game, networks, recipe, task, settings=(), **options):
     """Returns a game of these networks, compiled as the recipe says.
 
     Args:
@@ -139,13 +139,11 @@ def compiled(game, networks, recipe, task, optimizer=None, settings=(), **option
         networks: tuple of Keras models, in the order of the game's constructor; or a dict.
         recipe: `Recipe`.
         task: `Task`.
-        optimizer: function of recipe, learning rate and the number of its steps to a Keras
-            optimizer. Defaults to `adam`.
         settings: tuple of str, which of the recipe's settings the game's constructor takes.
             Defaults to none.
         **options: arguments of `compile`.
     """
-    optimizer = optimizer or adam
+    optimizer = OPTIMIZERS[recipe.optimizer]
     steps = {"generator": task.steps, "discriminator": task.steps * recipe.discriminator_steps}
     if not isinstance(networks, dict):
         networks = dict(zip(("generator", "discriminator"), networks, strict=True))
@@ -197,6 +195,10 @@ def momentum_sgd(recipe, learning_rate, steps):
         recipe.momentum, recipe.final_momentum, recipe.momentum_growth_steps
     )
     return kgan.optimizers.ScheduledSGD(decay, momentum=growth)
+
+
+# What a recipe's `optimizer` names: functions of a recipe, a learning rate, and its steps.
+OPTIMIZERS = {"adam": adam, "rms_prop": rms_prop, "momentum_sgd": momentum_sgd}
 
 
 def schedule(recipe, learning_rate, steps):

@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 import re
+from typing import ClassVar
 
 from kgan.layers.checks import check_positive_int, check_positive_number, check_rate
 from kgan.registry import suggest
@@ -95,6 +96,7 @@ class Recipe:
         penalties: tuple of str, names of `kgan.penalties`. Defaults to none.
         dynamics: tuple of str, names of `kgan.dynamics`. Defaults to none.
         updates: "simultaneous" or "alternating". Defaults to "simultaneous".
+        optimizer: one of `OPTIMIZERS`. Defaults to "adam".
         beta_1: float in [0, 1), of Adam. Defaults to 0.9, as Adam's paper.
         beta_2: float in [0, 1), of Adam. Defaults to 0.999.
         epsilon: float > 0, of Adam: gradients below it move weights less. Defaults to 1e-7.
@@ -114,6 +116,7 @@ class Recipe:
     penalties: tuple = ()
     dynamics: tuple = ()
     updates: str = "simultaneous"
+    optimizer: str = "adam"
     beta_1: float = 0.9
     beta_2: float = 0.999
     epsilon: float = 1e-7
@@ -121,7 +124,13 @@ class Recipe:
     latent_dim: int = 100
     latent_distribution: str = "normal"
 
+    OPTIMIZERS: ClassVar = ("adam", "rms_prop")
+
     def __post_init__(self):
+        if self.optimizer not in self.OPTIMIZERS:
+            raise ValueError(
+                f"optimizer must be one of {self.OPTIMIZERS}. Received: {self.optimizer!r}"
+            )
         for name in ("epochs", "batch_size", "discriminator_steps", "latent_dim"):
             check_positive_int(name, getattr(self, name))
         for name in ("generator_learning_rate", "discriminator_learning_rate", "epsilon"):
@@ -214,6 +223,8 @@ class MomentumRecipe(Recipe):
     """A recipe for gradient descent with momentum, as `kgan.zoo.networks.momentum_sgd` makes it.
 
     Args:
+        optimizer: "momentum_sgd", or one of `Recipe.OPTIMIZERS`, which leave the settings below
+            unused. Defaults to "momentum_sgd".
         learning_rate_decay: float >= 1, what the learning rates are divided by in each step.
             Defaults to 1.
         momentum: float in [0, 1), in the first step. Defaults to 0.5.
@@ -221,10 +232,13 @@ class MomentumRecipe(Recipe):
         momentum_growth_steps: int >= 1, in which momentum grows to that. Defaults to 125,000.
     """
 
+    optimizer: str = "momentum_sgd"
     learning_rate_decay: float = 1.0
     momentum: float = 0.5
     final_momentum: float = 0.7
     momentum_growth_steps: int = 125_000
+
+    OPTIMIZERS: ClassVar = ("momentum_sgd", *Recipe.OPTIMIZERS)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -5,8 +5,6 @@
 Arjovsky, Chintala, Bottou 2017, "Wasserstein GAN", arXiv 1701.07875.
 """
 
-import functools
-
 from kgan.zoo import networks, runner
 from kgan.zoo.recipe import ConvolutionalRecipe, Paper, learning_rates
 
@@ -16,14 +14,15 @@ PURPOSE = "The first critic: a loss that falls as samples get better, slowly."
 DEFAULT = ConvolutionalRecipe(
     epochs=25,
     batch_size=64,  # m
-    **learning_rates(5e-5),  # alpha, of RMSprop: Adam's momentum made it unstable (4.3)
+    optimizer="rms_prop",  # Adam's momentum made it unstable (4.3)
+    **learning_rates(5e-5),  # alpha
     discriminator_steps=5,  # n_critic
     loss="wasserstein",
     penalties=("weight_clipping:0.01",),  # c
     updates="alternating",
 )
 RECIPES = networks.narrow_recipes(DEFAULT, **learning_rates(2e-3, 1e-3), epochs=12)
-build = functools.partial(networks.convolutional_gan, optimizer=networks.rms_prop)
+build = networks.convolutional_gan
 
 if __name__ == "__main__":
     runner.main()

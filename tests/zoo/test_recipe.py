@@ -55,6 +55,8 @@ def test_a_setting_that_is_none_is_refused(setting, message):
         ("discriminator_steps=0", "`discriminator_steps` must be"),
         ("generator_learning_rate=-0.1", "generator_learning_rate must be a positive number"),
         ("beta_1=7", "`beta_1` must be a number in .0, 1.. Received: beta_1=7"),
+        ("optimizer=sgd", r"optimizer must be one of \('adam', 'rms_prop'\). Received: 'sgd'"),
+        ("optimizer=momentum_sgd", "optimizer must be one of"),
     ],
 )
 def test_settings_out_of_range(setting, words):
