@@ -55,16 +55,8 @@ MNIST = DEFAULT.but(
     generator_initializer="glorot_uniform",
     discriminator_initializer="glorot_uniform",
 )
-# Narrow networks need wider initial weights, as in `kgan.zoo.gan`.
-DIGITS = DEFAULT.but(
-    epochs=500,
-    dropout=0.1,
-    learning_rate_decay=1.0002,
-    momentum_growth_steps=5_000,
-    generator_units=(100, 100, 200),
-    discriminator_units=(60, 20, 60),
-    generator_initializer="he_uniform",
-    discriminator_initializer="glorot_uniform",
+DIGITS = MNIST.but(epochs=200, **learning_rates(1e-3), penalties=("r1:0.3",)).but(
+    generator_units=(100, 100, 200), discriminator_units=(60, 20, 60)
 )
 RECIPES = {"default": DEFAULT, "mnist": MNIST, "digits": DIGITS}
 
