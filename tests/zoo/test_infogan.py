@@ -21,6 +21,9 @@ def test_default_is_the_paper():
     assert gan.generator_optimizer.beta_1 == gan.discriminator_optimizer.beta_1 == 0.5
     norms = [x for x in gan.discriminator.layers if isinstance(x, keras.layers.BatchNormalization)]
     assert norms
+    dense, norm, *_, codes = gan.discriminator.layers[-1].layers
+    assert (dense.units, type(norm)) == (1024, keras.layers.BatchNormalization)
+    assert isinstance(codes, kgan.layers.CodeHead)
     (information,) = gan.auxiliary_losses
     assert isinstance(information, kgan.losses.MutualInformation)
     assert (information.weight, information.categorical, information.continuous) == (1, (10,), 2)
@@ -33,5 +36,4 @@ def test_settings_say_which_codes():
     assert (gan.categorical, gan.continuous) == ((4, 3), 1)
     assert gan.output_shapes["categorical_logits"] == (None, 7)
     assert gan.auxiliary_losses[0].weight == 0.5
-    assert isinstance(gan.penalties[0], kgan.penalties.R1)
     assert gan.generate(2, categorical=(3, 0)).shape == (2, 8, 8, 1)
