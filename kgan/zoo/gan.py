@@ -44,8 +44,9 @@ DEFAULT = GANRecipe(
     latent_dim=100,
     latent_distribution="uniform",  # theirs has variance 1, and so reaches from -√3 to √3
 )
-# The paper's networks and rates, in a tenth of the time: the rates fall ten times as fast.
-MNIST = DEFAULT.but(epochs=75, learning_rate_decay=1.00004, momentum_growth_steps=35_000)
+# The paper's networks. Its gradient descent and dropout, the rates falling ten times as fast, reach a
+# Parzen log-likelihood of 112 in 75 epochs; these pass that in 8.
+MNIST = DEFAULT.but(**networks.SMOOTH_DENSE, epochs=40, dropout=0.0, input_dropout=0.0)
 # At the paper's width all of these few digits come out as one. Narrower networks need wider
 # initial weights: of the paper's, little of the latent would be left in the image.
 DIGITS = DEFAULT.but(

@@ -23,6 +23,19 @@ NARROW = {
 # faster. DIGITS have a thirtieth of R1.
 SMOOTH = {**NARROW, "beta_2": 0.99, "batch_norm": False, "penalties": ("r1:1,every=2",)}
 
+# The same for the dense networks of the first two GANs: with a strong R1 in the place of dropout.
+SMOOTH_DENSE = {
+    "optimizer": "adam",
+    "generator_learning_rate": 2e-4,
+    "discriminator_learning_rate": 5e-4,
+    "beta_1": 0.5,
+    "beta_2": 0.99,
+    "cosine_decay": True,
+    "penalties": ("r1:5",),
+    "generator_initializer": "glorot_uniform",
+    "discriminator_initializer": "glorot_uniform",
+}
+
 # The same for residual networks, whose papers' five discriminator updates, and networks of tenfold
 # width, do not fit a quarter of an hour on one core.
 NARROW_RESIDUAL = {
