@@ -44,8 +44,8 @@ DEFAULT = GANRecipe(
     latent_dim=100,
     latent_distribution="uniform",  # theirs has variance 1, and so reaches from -√3 to √3
 )
-# The paper's networks. Its gradient descent and dropout, the rates falling ten times as fast, reach a
-# Parzen log-likelihood of 112 in 75 epochs; these pass that in 8.
+# The paper's networks. By its gradient descent and dropout, with rates that fall ten times as fast,
+# 75 epochs reach a Parzen log-likelihood of 112; this passes it in 8.
 MNIST = DEFAULT.but(**networks.SMOOTH_DENSE, epochs=40, dropout=0.0, input_dropout=0.0)
 # At the paper's width all of these few digits come out as one. Narrower networks need wider
 # initial weights: of the paper's, little of the latent would be left in the image.
