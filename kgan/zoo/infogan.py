@@ -8,6 +8,8 @@ Learning by Information Maximizing Generative Adversarial Nets", arXiv 1606.0365
 
 import dataclasses
 
+import keras
+
 import kgan
 from kgan.zoo import networks, runner
 from kgan.zoo.recipe import ConvolutionalRecipe, Paper, Published
@@ -57,7 +59,13 @@ def build(recipe, task, **compile_options):
     """Returns the compiled game of a discriminator that reads codes beside its score."""
     codes = {"categorical": recipe.categorical, "continuous": recipe.continuous}
     information = kgan.losses.MutualInformation(recipe.information_weight, **codes)
-    head = networks.with_dense(recipe.units, kgan.layers.CodeHead(**codes, dtype="float32"))
+    layers = [
+        keras.layers.Dense(recipe.units, use_bias=False),
+        keras.layers.BatchNormalization(momentum=0.9),
+        keras.layers.LeakyReLU(0.2),
+        kgan.layers.CodeHead(**codes, dtype="float32"),
+    ]
+    head = keras.Sequential(layers, name="head")
     players = networks.convolutional(recipe, task, head)
     compile_options["auxiliary_losses"] = [*recipe.auxiliary_losses, information]
     return networks.compiled(

@@ -89,19 +89,6 @@ def convolutional(recipe, task, head=None, judges_labels=True):
     return generator, discriminator
 
 
-def with_dense(units, head, batch_norm=True):
-    """Returns a head before which lies a dense layer, batch norm if wanted, and leaky ReLU.
-
-    Args:
-        units: int >= 1, width of the dense layer.
-        head: Keras layer that ends a network.
-        batch_norm: bool. Defaults to True.
-    """
-    norm = [keras.layers.BatchNormalization(momentum=0.9)] if batch_norm else []
-    dense = keras.layers.Dense(units, use_bias=not batch_norm)
-    return keras.Sequential([dense, *norm, keras.layers.LeakyReLU(0.2), head], name="head")
-
-
 def sizes(recipe, task):
     """Returns what any two convolutional players are made with, a dict for each.
 
