@@ -50,7 +50,7 @@ MNIST = (
     .but(auxiliary_losses=("pull_away:0.2,layers=code",))
     .but(width=16, diversity=1.0, balance_gain=0.1, error="squared")
 )
-DIGITS = MNIST.but(epochs=50, image_size="16", latent_dim=12)
+DIGITS = MNIST.but(epochs=50, image_size="16", latent_dim=6)
 RECIPES = {"default": DEFAULT, "mnist": MNIST, "digits": DIGITS}
 
 

@@ -12,7 +12,7 @@ import keras
 
 import kgan
 from kgan.zoo import networks, runner
-from kgan.zoo.recipe import ConvolutionalRecipe, Paper, Published
+from kgan.zoo.recipe import ConvolutionalRecipe, Paper, Published, learning_rates
 
 PAPER = Paper.cited_in(__doc__)
 PURPOSE = "Codes with a meaning that nobody has told: kinds, slant, stroke."
@@ -51,7 +51,10 @@ DEFAULT = InfoRecipe(
 # of batch norm, and without that layer, the categories did not become classes (accuracy 0.56).
 OURS = {**networks.NARROW, "discriminator_stages": 2, "cosine_decay": False}
 MNIST = DEFAULT.but(**OURS, units=512, epochs=10)
-DIGITS = MNIST.but(epochs=120, image_size="16")
+# Of so few, batch norm makes noise.
+DIGITS = MNIST.but(**networks.SMOOTH).but(
+    **learning_rates(2e-3), epochs=120, image_size="16", penalties=("r1:0.03,every=2",)
+)
 RECIPES = {"default": DEFAULT, "mnist": MNIST, "fashion_mnist": MNIST, "digits": DIGITS}
 
 

@@ -36,4 +36,5 @@ def test_settings_say_which_codes():
     assert (gan.categorical, gan.continuous) == ((4, 3), 1)
     assert gan.output_shapes["categorical_logits"] == (None, 7)
     assert gan.auxiliary_losses[0].weight == 0.5
+    assert isinstance(gan.penalties[0], kgan.penalties.R1)
     assert gan.generate(2, categorical=(3, 0)).shape == (2, 8, 8, 1)
