@@ -18,9 +18,11 @@ curves, and what was measured of it. Every number was written by the run or by
 `python -m kgan.evaluate`; this page is what `python -m kgan.zoo.gallery zoo` makes of them.
 Where a folder holds weights, `kgan.GAN.from_preset("zoo/NAME")` loads them.
 
-| samples | model | Fréchet distance | precision | recall | coverage | the paper's | minutes |
-| --- | --- | --- | --- | --- | --- | --- | --- |
 """
+COLUMNS = (
+    *("samples", "model", "Fréchet distance", "precision", "recall", "coverage", "features"),
+    *("the paper's", "minutes"),
+)
 MEASURES = ("frechet_distance", "precision", "recall", "coverage")
 THUMBNAIL = '<img src="{name}/samples.png" width="120" alt="{title}">'
 
@@ -46,10 +48,11 @@ def gallery(folder):
     found = cards(folder)
     if not found:
         raise FileNotFoundError(f"Expected a folder of cards. Received: {folder}, without any")
-    return HEAD + "".join(map(_row, found))
+    rows = [COLUMNS, ["---"] * len(COLUMNS), *map(_cells, found)]
+    return HEAD + "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
-def _row(card):
+def _cells(card):
     config = read_json_object(card / "recipe.json")
     numbers = read_json_object(card / "metrics.json")
     numbers = {name: value for name, value in numbers.items() if value is not None}
@@ -61,14 +64,20 @@ def _row(card):
     ]
     title = title_of(config)
     paper = importlib.import_module(f"kgan.zoo.{config['module']}").PAPER
-    cells = [
+    return [
         THUMBNAIL.format(name=card.name, title=title),
         f"[{title}]({card.name}/README.md), {paper.authors} {paper.year}",
         *(f"{numbers[name]:.4g}" if name in numbers else "" for name in MEASURES),
+        _features(numbers),
         "<br>".join(papers),
         f"{read_metrics(card / 'metrics.jsonl')[-1]['seconds'] / 60:.1f}",
     ]
-    return f"| {' | '.join(cells)} |\n"
+
+
+def _features(numbers):
+    """Returns what the distance was measured on: numbers of other features do not compare."""
+    metrics = numbers.get("evaluation", {}).get("metrics", {})
+    return metrics.get("frechet_distance", {}).get("features", "")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from kgan.zoo import networks, runner
 from kgan.zoo.recipe import ConvolutionalRecipe, Paper, learning_rates
 
 PAPER = Paper.cited_in(__doc__)
-PURPOSE = "A loss that stays in balance where DCGAN's does not."
+PURPOSE = "A loss in which the reals move the generator too."
 # Section 5.2: the cats of 64x64, with DCGAN's networks; latents as in the authors' code.
 DEFAULT = ConvolutionalRecipe(
     epochs=344,  # 100,000 updates of 9,304 cats

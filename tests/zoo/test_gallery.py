@@ -24,14 +24,16 @@ def make_card(folder, name, numbers, **flags):
 def test_a_row_has_a_cards_numbers_beside_the_papers(tmp_path, monkeypatch):
     published = {"digits": {"recall": Published(0.5, "table 2")}}
     monkeypatch.setattr(dcgan, "PUBLISHED", published, raising=False)
-    make_card(tmp_path, "b", {"frechet_distance": 1.25, "recall": 0.4}, set=["pack=2"])
+    evaluation = {"metrics": {"frechet_distance": {"features": "pixels"}}}
+    numbers = {"frechet_distance": 1.25, "recall": 0.4, "evaluation": evaluation}
+    make_card(tmp_path, "b", numbers, set=["pack=2"])
     make_card(tmp_path, "a", {"recall": None}, conditional=True)
     first, second = gallery.gallery(tmp_path).splitlines()[-2:]
     assert '<img src="a/samples.png"' in first
     assert "[dcgan on digits, conditional](a/README.md), Radford, Metz, Chintala 2015" in first
-    assert first.endswith("|  |  |  |  |  | 1.5 |")
+    assert first.endswith("|  |  |  |  |  |  | 1.5 |")
     assert "[dcgan on digits, pack=2](b/README.md)" in second
-    assert "| 1.25 |  | 0.4 |  |" in second
+    assert "| 1.25 |  | 0.4 |  | pixels |" in second
     assert "| recall 0.4; published: 0.5 (table 2): missed by 0.1 | 1.5 |" in second
 
 
