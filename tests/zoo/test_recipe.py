@@ -1,6 +1,14 @@
 import pytest
 
-from kgan.zoo.recipe import ConvolutionalRecipe, Paper, Published, Recipe, learning_rates
+from kgan.zoo import networks
+from kgan.zoo.recipe import (
+    ConvolutionalRecipe,
+    MomentumRecipe,
+    Paper,
+    Published,
+    Recipe,
+    learning_rates,
+)
 
 RECIPE = ConvolutionalRecipe(
     epochs=1, batch_size=8, generator_learning_rate=1e-3, discriminator_learning_rate=1e-3
@@ -96,3 +104,11 @@ def test_both_learning_rates_are_alike_unless_there_are_two():
     assert recipe.generator_learning_rate == recipe.discriminator_learning_rate == 0.5
     recipe = recipe.but(**learning_rates(0.1, 0.2))
     assert (recipe.generator_learning_rate, recipe.discriminator_learning_rate) == (0.1, 0.2)
+
+
+def test_every_optimizer_that_a_recipe_may_name_can_be_made():
+    recipe = MomentumRecipe(epochs=1, batch_size=8, **learning_rates(1e-3))
+    for name in MomentumRecipe.OPTIMIZERS:
+        optimizer = networks.OPTIMIZERS[name](recipe.but(optimizer=name), 0.25, steps=10)
+        assert float(optimizer.learning_rate) == 0.25
+    assert set(networks.OPTIMIZERS) == set(MomentumRecipe.OPTIMIZERS)
