@@ -43,6 +43,7 @@ DEFAULT = SemiSupervisedRecipe(
     supervised_weight=2.0,  # theirs halves the loss of the scores instead
     latent_distribution="uniform",
 )
+# A fifth of the paper's time, for 138 errors in place of 93.
 MNIST = DEFAULT.but(epochs=60)
 DIGITS = DEFAULT.but(
     epochs=150, generator_units=(150, 150), discriminator_units=(300, 200, 100, 100, 100)
