@@ -51,7 +51,7 @@ DEFAULT = InfoRecipe(
 # of batch norm, and without that layer, the categories did not become classes (accuracy 0.56).
 OURS = {**networks.NARROW, "discriminator_stages": 2, "cosine_decay": False}
 MNIST = DEFAULT.but(**OURS, units=512, epochs=10)
-# Of so few, batch norm makes noise.
+# By MNIST's settings these few came out as noise.
 DIGITS = MNIST.but(**networks.SMOOTH).but(
     **learning_rates(2e-3), epochs=120, image_size="16", penalties=("r1:0.03,every=2",)
 )
