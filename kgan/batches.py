@@ -2,8 +2,9 @@
 
 import keras
 import numpy as np
-import tensorflow as tf
 from keras import ops
+
+from kgan import backend
 
 
 def check_images(images, image_shape):
@@ -39,7 +40,7 @@ def check_range(images, what):
         what: str, what they are, for the message.
     """
     images = ops.convert_to_tensor(images)
-    if not tf.executing_eagerly() or not np.prod(images.shape):
+    if not backend.is_eager(images) or not np.prod(images.shape):
         return
     low, high = float(ops.min(images)), float(ops.max(images))
     # A generator without tanh may go beyond [-1, 1], but on both sides of 0.
@@ -63,7 +64,7 @@ def check_labels(labels, num_classes, condition_dim):
 
     Raises:
         ValueError: if there are none, or they are of another shape.
-        tf.errors.InvalidArgumentError: if a class number is out of range.
+        tf.errors.InvalidArgumentError: if a class number is out of range; under JAX ValueError.
     """
     if labels is None:
         raise ValueError(
@@ -87,12 +88,8 @@ def check_labels(labels, num_classes, condition_dim):
         )
     labels = ops.cast(labels, "int32")
     message = f"Labels must lie in [0, num_classes={num_classes})."
-    in_range = tf.debugging.Assert(
-        tf.reduce_all((labels >= 0) & (labels < num_classes)), [message, labels]
-    )
-    # Eager execution has raised by now and returns None.
-    with tf.control_dependencies([] if in_range is None else [in_range]):
-        return tf.identity(labels)
+    in_range = ops.all((labels >= 0) & (labels < num_classes))
+    return backend.assert_in_graph(in_range, message, labels, labels)
 
 
 def labels_for(n, labels, seed, num_classes, condition_dim):

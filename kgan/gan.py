@@ -6,15 +6,13 @@ import random
 import warnings
 
 import keras
-import tensorflow as tf
 from keras import ops
 
 from kgan import augment as augmentations
-from kgan import batches, losses, precision, replicas
+from kgan import backend, batches, losses, precision, replicas
 from kgan import dynamics as dynamics_room
 from kgan import penalties as penalties_room
 from kgan.layers.pack import Pack
-from kgan.quiet import quiet_start
 from kgan.round import Round
 
 UPDATES = ("simultaneous", "alternating")
@@ -33,7 +31,7 @@ HINTS = {
 
 
 @keras.saving.register_keras_serializable(package="kgan")
-class GAN(keras.Model):
+class GAN(backend.Trainer, keras.Model):
     """A generator and a discriminator that play against each other under `fit`.
 
     Goodfellow et al. 2014, "Generative Adversarial Networks" (arXiv 1406.2661). Both players are
@@ -142,7 +140,7 @@ class GAN(keras.Model):
         self.images_seen = self.add_weight(
             name="images_seen",
             shape=(),
-            dtype="int64",
+            dtype="int",
             initializer="zeros",
             trainable=False,
             aggregation="only_first_replica",
@@ -244,7 +242,7 @@ class GAN(keras.Model):
             run_eagerly: bool, as in Keras. Defaults to False.
             steps_per_execution: int >= 1, as in Keras. Defaults to 1.
             jit_compile: bool or `"auto"`: XLA where there is a GPU or TPU, and not on CPU, where
-                oneDNN's convolutions are faster. Defaults to `"auto"`.
+                oneDNN's convolutions are faster; under JAX always. Defaults to `"auto"`.
 
         Raises:
             ValueError: if a name is unknown, a value is out of range, or this game does not give
@@ -273,7 +271,7 @@ class GAN(keras.Model):
         observed = self._fit_to_game(arguments)
         self._compile_arguments, self._observed = arguments, observed
         if jit_compile == "auto":
-            jit_compile = _has_accelerator() and not run_eagerly
+            jit_compile = self.default_jit_compile and not run_eagerly
         super().compile(
             optimizer=None,
             run_eagerly=run_eagerly,
@@ -374,14 +372,15 @@ class GAN(keras.Model):
     @property
     def generator_variables(self):
         """The variables that the generator's optimizer moves."""
-        return self._variables_of("generator")
+        return self.variables_of("generator")
 
     @property
     def discriminator_variables(self):
         """The variables that the discriminator's optimizer moves."""
-        return self._variables_of("discriminator")
+        return self.variables_of("discriminator")
 
-    def _variables_of(self, player):
+    def variables_of(self, player):
+        """Returns the variables that a player's optimizer moves."""
         networks = [self.networks[name] for name, role in self.roles.items() if role == player]
         return [variable for network in networks for variable in network.trainable_variables]
 
@@ -557,7 +556,7 @@ class GAN(keras.Model):
         Args:
             observer: `kgan.component.Observer`.
         """
-        with self.distribute_strategy.scope():
+        with self.scope():
             observer.variables = []
             observer.build(self)
         self._observers.append(observer)
@@ -571,82 +570,49 @@ class GAN(keras.Model):
             if self._observers:
                 self._observers, self.train_function = [], None
 
-    def train_step(self, data):
+    def play_step(self, data):
         """Moves the discriminator `discriminator_steps` times and the generator once."""
-        images, labels = self._unpack(data)
+        images, labels = self.unpack(data)
         for dynamics in self.dynamics:
             dynamics.before_step(self)
         *earlier, last = self._turns(images, labels)
         alternating = self.updates == "alternating"
         for turn in [*earlier, last] if alternating else earlier:
-            discriminator_logs = self._discriminator_step(*turn)
-
-        with _tape() as generator_tape, _tape() as discriminator_tape:
-            generator_tape.watch(_tensors(self.generator_variables))
-            discriminator_tape.watch(_tensors(self.discriminator_variables))
-            logs, round = _split(self.compute_losses(*last))
-            generator_loss = _objective(logs["generator_loss"], self.generator_optimizer)
-            discriminator_loss = _objective(
-                logs["discriminator_loss"], self.discriminator_optimizer
-            )
-        # Both gradients before either step: the players answer each other as they were.
-        generator_gradients = generator_tape.gradient(
-            generator_loss, _tensors(self.generator_variables)
-        )
+            logs = self._descend(("discriminator",), *turn)
         if alternating:
-            generator_logs = {name: logs[name] for name in self.generator_log_names()}
-            logs = {**discriminator_logs, **generator_logs}
+            answer = self._descend(("generator",), *last)
+            logs |= {name: answer[name] for name in self.generator_log_names()}
         else:
-            self._descend_discriminator(discriminator_tape, discriminator_loss, round)
-        self._move("generator", generator_gradients, round)
+            logs = self._descend(("discriminator", "generator"), *last)
         self._synchronize_statistics()
         self._update_average(ops.shape(images)[0])
         return self._track({**logs, **self._state_logs()}, ops.shape(images)[0])
 
-    def make_train_function(self, force=False):
-        """Makes what `fit` calls for each step.
-
-        Keras lets the compiled function fetch its own batch. Where it runs one step on one device,
-        Python fetches it here, which takes 3 % less time on two CPU cores.
-        """
-        if self.train_function is not None and not force:
-            return
-        super().make_train_function(force)
-        one_device = self.distribute_strategy.num_replicas_in_sync == 1
-        if self.run_eagerly or self.steps_per_execution > 1 or not one_device:
-            return
-        step = tf.function(
-            # Not the method itself, which TensorFlow would warn of as traced again for each GAN.
-            functools.partial(self.train_step),
-            reduce_retracing=True,
-            jit_compile=self.jit_compile,
-            autograph=False,  # as in Keras
-        )
-
-        def train_function(iterator):
-            data = keras.tree.map_structure(_value, next(iterator))
-            self._check_batch_size(keras.tree.flatten(data)[0].shape[0], self.discriminator_steps)
-            return step(data)
-
-        self.train_function = train_function
-
-    def _discriminator_step(self, images, labels):
-        with _tape() as tape:
-            tape.watch(_tensors(self.discriminator_variables))
-            logs, round = _split(self.compute_losses(images, labels))
-            loss = _objective(logs["discriminator_loss"], self.discriminator_optimizer)
-        self._descend_discriminator(tape, loss, round)
+    def _descend(self, players, images, labels):
+        """Plays a round, and moves players as it tells them to; returns its logs."""
+        # All gradients before any step: the players answer each other as they were.
+        logs, gradients = self.differentiate(players, images, labels)
+        logs, round = _split(logs)
+        for player in players:
+            self._move(player, gradients[player], round)
         return logs
 
-    def _descend_discriminator(self, tape, loss, round):
-        gradients = tape.gradient(loss, _tensors(self.discriminator_variables))
-        self._move("discriminator", gradients, round)
+    def objective(self, player, logs):
+        """Returns what a replica differentiates for a player.
+
+        Optimizers sum over replicas, and may scale losses for float16.
+
+        Args:
+            player: `"generator"` or `"discriminator"`.
+            logs: dict, what `compute_losses` returns.
+        """
+        loss = logs[f"{player}_loss"] / backend.num_replicas()
+        return getattr(self, f"{player}_optimizer").scale_loss(loss)
 
     def _move(self, player, gradients, round):
         """Moves a player along its gradients, and tells the components."""
-        variables = getattr(self, f"{player}_variables")
         slowed = [(v, v.value * 1, pace) for v, pace in self._paces(player)]
-        getattr(self, f"{player}_optimizer").apply(gradients, variables)
+        self.apply(player, gradients)
         if slowed:
             shortened = [before + pace * (v.value - before) for v, before, pace in slowed]
             replicas.assign([variable for variable, _, _ in slowed], shortened)
@@ -683,16 +649,15 @@ class GAN(keras.Model):
 
     def _whole_packs(self, images, turns=1):
         """Returns how many images of a batch make whole packs in each of these turns."""
-        self._check_batch_size(images.shape[0], turns)
+        self.check_batch_size(images.shape[0], turns)
         n, least = ops.shape(images)[0], turns * self.images_per_score
         if images.shape[0] is not None:
             return n // least * least
         message = f"A batch needs at least {least} images, discriminator_steps times the pack's."
-        check = tf.debugging.Assert(n >= least, [message, "Received:", n])
-        with tf.control_dependencies([] if check is None else [check]):
-            return n // least * least
+        return backend.assert_in_graph(n >= least, message, n, n // least * least)
 
-    def _check_batch_size(self, n, turns):
+    def check_batch_size(self, n, turns):
+        """Raises ValueError if `n` images, where that is known, do not make this many turns."""
         pack = self.images_per_score
         if n is not None and n < turns * pack:
             raise ValueError(
@@ -703,19 +668,17 @@ class GAN(keras.Model):
 
     def _synchronize_statistics(self):
         """Gives all replicas the same batch-norm statistics: the mean of what each has seen."""
-        context = tf.distribute.get_replica_context()
         weights = [w for one in self.networks.values() for w in one.non_trainable_weights]
-        statistics = [v for v in _tensors(weights) if v.dtype.is_floating]
-        if context.num_replicas_in_sync == 1 or not statistics:
+        statistics = [v for v in weights if _is_float(v)]
+        if backend.num_replicas() == 1 or not statistics:
             return
-        means = replicas.mean([tf.identity(statistic) for statistic in statistics])
+        means = replicas.mean([ops.copy(statistic) for statistic in statistics])
         replicas.assign(statistics, means)
 
     def _update_average(self, batch_size):
         """Moves the averaged generator towards the generator."""
-        context = tf.distribute.get_replica_context()
-        batch_size = batch_size * context.num_replicas_in_sync
-        self.images_seen.assign(self.images_seen + ops.cast(batch_size, "int64"))
+        batch_size = batch_size * backend.num_replicas()
+        self.images_seen.assign(self.images_seen + ops.cast(batch_size, "int"))
         if self.averaged_generator is self.generator:
             return
         half_life = ops.minimum(
@@ -723,13 +686,14 @@ class GAN(keras.Model):
             self.average_warm_up * ops.cast(self.images_seen, "float32"),
         )
         decay = 0.5 ** (ops.cast(batch_size, "float32") / half_life)
-        averages, values = (
-            _tensors(self.averaged_generator.weights),
-            _tensors(self.generator.weights),
-        )
-        context.merge_call(_move_averages, args=(averages, values, decay))
+        averages, weights = self.averaged_generator.weights, self.generator.weights
+        moved = [
+            average * decay + weight * (1 - decay) if _is_float(average) else weight.value
+            for average, weight in zip(averages, weights, strict=True)
+        ]
+        replicas.assign(averages, moved)
 
-    def _unpack(self, data):
+    def unpack(self, data):
         """Returns the images and labels of a batch, checked against what the players take."""
         images, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
         if weights is not None:
@@ -756,9 +720,9 @@ class GAN(keras.Model):
             self._trackers[name].update_state(value, sample_weight=batch_size)
         return {name: tracker.result() for name, tracker in self._trackers.items()}
 
-    def test_step(self, data):
+    def judge_step(self, data):
         """Plays one round without learning, and shows the metrics reals and averaged fakes."""
-        images, labels = self._unpack(data)
+        images, labels = self.unpack(data)
         end = self._whole_packs(images)
         images, labels = images[:end], _rows(labels, slice(end))
         logs, _ = _split(self.compute_losses(images, labels, training=False))
@@ -793,7 +757,7 @@ class GAN(keras.Model):
             **kwargs: as in Keras.
         """
         self._evaluation_seeds.state.assign([self.seed, 0])
-        with self.distribute_strategy.scope():
+        with self.scope():
             for metric in self._evaluation_metrics:
                 metric.reset_state()
                 if hasattr(metric, "build_from"):
@@ -977,17 +941,6 @@ def _check_compile_arguments(
         )
 
 
-def _has_accelerator():
-    with quiet_start():
-        devices = tf.config.list_physical_devices()
-    return any(device.device_type in ("GPU", "TPU") for device in devices)
-
-
-def _value(element):
-    """Keras's generators of arrays spell an absent label as an empty Optional."""
-    return None if isinstance(element, tf.experimental.Optional) else element
-
-
 def _rows(labels, part):
     """Returns a part of the labels, or of each of a tuple of what a game takes for them."""
     return None if labels is None else keras.tree.map_structure(lambda x: x[part], labels)
@@ -1113,25 +1066,5 @@ def total(terms):
     return sum(ops.cast(term, "float32") for term in terms)
 
 
-def _tape():
-    """A tape for one player: watching only its variables, it never goes through the other's."""
-    return tf.GradientTape(watch_accessed_variables=False)
-
-
-def _tensors(variables):
-    return [variable.value for variable in variables]
-
-
-def _objective(loss, optimizer):
-    """What a replica differentiates: optimizers sum over replicas, and may scale for float16."""
-    return optimizer.scale_loss(loss / tf.distribute.get_strategy().num_replicas_in_sync)
-
-
-def _move_averages(strategy, averages, values, decay):
-    def move(average, value, decay):
-        if average.dtype.is_floating:
-            value = average * decay + value * (1 - decay)
-        average.assign(value)
-
-    for average, value in zip(averages, values, strict=True):
-        strategy.extended.update(average, move, args=(value, decay), group=False)
+def _is_float(variable):
+    return keras.backend.is_float_dtype(variable.dtype)

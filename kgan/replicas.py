@@ -1,11 +1,8 @@
 """What one replica must know of the others, so that several together compute what one would."""
 
 import keras
-import tensorflow as tf
 
-
-def _context():
-    return tf.distribute.get_replica_context()
+from kgan import backend
 
 
 def share(draw, n):
@@ -18,11 +15,10 @@ def share(draw, n):
         draw: function of the number of examples to a tensor with that many rows.
         n: int or scalar tensor, the examples of this replica.
     """
-    context = _context()
-    if context is None or context.num_replicas_in_sync == 1:
+    if backend.num_replicas() == 1:
         return draw(n)
-    replica = context.replica_id_in_sync_group
-    return draw(n * context.num_replicas_in_sync)[replica * n : (replica + 1) * n]
+    replica = backend.replica()
+    return draw(n * backend.num_replicas())[replica * n : (replica + 1) * n]
 
 
 def normal(shape, seed):
@@ -37,38 +33,6 @@ def uniform(shape, seed, minval=0.0, maxval=1.0):
     return share(lambda total: keras.random.uniform((total, *rest), minval, maxval, seed=seed), n)
 
 
-def mean(x):
-    """Returns the mean over replicas of tensors that each of them has; differentiable."""
-    context = _context()
-    if context is None or context.num_replicas_in_sync == 1:
-        return x
-    return context.all_reduce(tf.distribute.ReduceOp.MEAN, x)
-
-
-def gather(x):
-    """Returns the batches of all replicas, one after the other; differentiable."""
-    context = _context()
-    if context is None or context.num_replicas_in_sync == 1:
-        return x
-    return context.all_gather(x, axis=0)
-
-
-def assign(variables, values):
-    """Sets variables to values that are the same on every replica.
-
-    Args:
-        variables: list of `keras.Variable` or of their backend's variables.
-        values: list of tensors.
-    """
-    variables = [v.value if isinstance(v, keras.Variable) else v for v in variables]
-    context = _context()
-    if context is None:
-        for variable, value in zip(variables, values, strict=True):
-            variable.assign(value)
-        return
-    context.merge_call(_assign_all, args=(variables, list(values)))
-
-
-def _assign_all(strategy, variables, values):
-    for variable, value in zip(variables, values, strict=True):
-        strategy.extended.update(variable, lambda v, x: v.assign(x), args=(value,), group=False)
+mean = backend.mean_of_replicas
+gather = backend.all_gather
+assign = backend.assign

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -48,6 +48,13 @@ class Round:
     discriminator: Any = None
     regularization: dict = dataclasses.field(default_factory=dict)
     notes: dict = dataclasses.field(default_factory=dict)
+
+    # The fields that hold tensors.
+    TENSORS: ClassVar = ("real", "fake", "shown", "regularization", "notes")
+
+    def but(self, **changes):
+        """Returns this round with some fields replaced."""
+        return dataclasses.replace(self, **changes)
 
     def __post_init__(self):
         if self.shown is None:

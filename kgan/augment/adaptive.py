@@ -72,7 +72,7 @@ class AdaptiveAugmentation(Augmentation):
         start = keras.initializers.Constant(self.initial_probability)
         self.probability = self.add_variable(initializer=start, name=f"{self.name}_probability")
         self.real_sign = self.add_variable(name=f"{self.name}_real_sign")
-        self._updates = self.add_variable(dtype="int64", name=f"{self.name}_updates")
+        self._updates = self.add_variable(dtype="int", name=f"{self.name}_updates")
         # The sum of the scores' signs, how many scores, and of how many images.
         self._window = self.add_variable((3,), name=f"{self.name}_window")
 

@@ -90,7 +90,7 @@ class Growth(Dynamics):
             Integer scalar tensor: `kgan.backbones.progressive.PARTS` for each stage after the
             first.
         """
-        images = ops.cast(images, "int64")
+        images = ops.cast(images, "int")
         phase_images = self.images_per_stage + self.fade_images
         faded = ops.maximum(images % phase_images - self.images_per_stage, 0)
         progress = PARTS * (images // phase_images) + PARTS * faded // self.fade_images

@@ -43,10 +43,10 @@ class HistoryPool(Dynamics):
         """Makes an empty pool of this game's images and labels."""
         self.images = self.add_variable((self.size, *gan.image_shape))
         # Not int32, whose variables TensorFlow keeps on the host, where XLA on a GPU cannot go.
-        self.filled = self.add_variable(dtype="int64")
+        self.filled = self.add_variable(dtype="int")
         self.labels = None
         if gan.num_classes is not None:
-            self.labels = self.add_variable((self.size,), dtype="int64")
+            self.labels = self.add_variable((self.size,), dtype="int")
         elif gan.condition_dim is not None:
             self.labels = self.add_variable((self.size, gan.condition_dim))
 
@@ -77,7 +77,7 @@ class HistoryPool(Dynamics):
         if self.labels is not None:
             labels = ops.cast(replicas.gather(round.fake["labels"]), self.labels.dtype)
             self.labels.assign(ops.scatter_update(self.labels, places, labels[:count]))
-        self.filled.assign(ops.cast(ops.minimum(filled + count, self.size), "int64"))
+        self.filled.assign(ops.cast(ops.minimum(filled + count, self.size), "int"))
 
     def get_config(self):
         """Returns the arguments that make an equal pool."""

@@ -106,8 +106,9 @@ class SGAN(GAN):
         """Returns log Z of these images: above 0 where they are more likely real than fake."""
         return _realness(super().score(images, labels, training))
 
-    def _unpack(self, data):
-        images, _ = super()._unpack(data)
+    def unpack(self, data):
+        """Returns the images of a batch, and labelled images with their labels as its labels."""
+        images, _ = super().unpack(data)
         labels = keras.utils.unpack_x_y_sample_weight(data)[1]
         if labels is None:
             raise ValueError(

@@ -1,11 +1,8 @@
-"""What penalties have in common, and the gradients that many of them need.
+"""What penalties have in common, and the gradients that many of them need."""
 
-The gradients with respect to images are the only thing here that a Keras backend has to compute.
-"""
-
-import tensorflow as tf
 from keras import ops
 
+from kgan import backend
 from kgan.component import Component
 from kgan.layers.checks import check_positive_int, check_positive_number
 from kgan.registry import Registry
@@ -60,7 +57,7 @@ class Penalty(Component):
         if self.every == 1:
             return self.weight * self.finish(round, value(), 1.0)
         is_due = step % self.every == 0
-        values = ops.cond(is_due, value, lambda: ops.zeros(self.value_shape, "float32"))
+        values = backend.cond(is_due, value, lambda: ops.zeros(self.value_shape, "float32"))
         factor = ops.cast(is_due, "float32")
         return self.weight * self.every * factor * self.finish(round, values, factor)
 
@@ -108,12 +105,10 @@ def input_gradients(function, inputs):
         function: callable from `inputs` to outputs of shape `(batch, …)`.
         inputs: float tensor `(batch, …)`.
     """
-    inputs = ops.cast(inputs, "float32")
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
-        tape.watch(inputs)
-        # An example's output depends on that example alone, so the sum's gradient holds them all.
-        total = ops.sum(ops.cast(function(inputs), "float32"))
-    return tape.gradient(total, inputs)
+    # An example's output depends on that example alone, so the sum's gradient holds them all.
+    return backend.input_gradients(
+        lambda x: ops.cast(function(x), "float32"), ops.cast(inputs, "float32")
+    )
 
 
 def squared_norms(x):

@@ -55,7 +55,7 @@ class LeCam(Penalty):
 
     def build(self, gan):
         """Makes the two averages, and the count of their updates."""
-        self._updates = self.add_variable(dtype="int64", name="updates")
+        self._updates = self.add_variable(dtype="int", name="updates")
         self._real_average = self.add_variable(name="real_average")
         self._fake_average = self.add_variable(name="fake_average")
 

@@ -61,7 +61,7 @@ def networks(gan):
 
 
 def step_of_discriminator(gan, images=IMAGES):
-    return gan._discriminator_step(keras.ops.convert_to_tensor(images), None)
+    return gan._descend(("discriminator",), keras.ops.convert_to_tensor(images), None)
 
 
 def step_of_generator(gan):

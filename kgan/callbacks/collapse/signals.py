@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kgan import replicas
+from kgan import backend, replicas
 from kgan.component import Observer
 
 # So many images of a batch, and so many of their numbers, are looked at: enough for medians that
@@ -74,7 +74,7 @@ class Snapshot(Observer):
         size = math.prod(gan.image_shape)
         # Spread over the whole image.
         self._places = np.unique(np.linspace(0, size - 1, NUMBERS_AN_IMAGE).astype("int32"))
-        self.steps = self.add_variable(dtype="int64")
+        self.steps = self.add_variable(dtype="int")
         self.norms = {player: self.add_variable() for player in PLAYERS}
         self.counts = self.add_variable((2,))
         self.scores = self.add_variable((2, IMAGES))
@@ -100,7 +100,7 @@ class Snapshot(Observer):
         squares = [ops.sum(ops.square(ops.cast(g, "float32"))) for g in gradients if g is not None]
         # The gradient that one replica would have, without the scale of float16.
         optimizer = getattr(self._gan, f"{player}_optimizer")
-        norm = ops.sqrt(sum(squares)) * self._gan.distribute_strategy.num_replicas_in_sync
+        norm = ops.sqrt(sum(squares)) * backend.num_replicas()
         if not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
             return norm
         # Where the scale was too high the optimizer skips the step, and nothing is wrong.
@@ -121,11 +121,11 @@ class Snapshot(Observer):
 
     def read(self):
         """Returns the steps seen, and the arguments of `measure` at the last one of interest."""
-        n, m = (int(count) for count in self.counts.value.numpy())
-        return int(self.steps.value.numpy()), {
-            "images": self.images.value.numpy()[:, :n],
-            "scores": self.scores.value.numpy()[:, :m],
-            "gradients": [float(self.norms[player].value.numpy()) for player in PLAYERS],
+        n, m = (int(count) for count in self.counts.numpy())
+        return int(self.steps.numpy()), {
+            "images": self.images.numpy()[:, :n],
+            "scores": self.scores.numpy()[:, :m],
+            "gradients": [float(self.norms[player].numpy()) for player in PLAYERS],
         }
 
 

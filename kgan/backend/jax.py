@@ -1,0 +1,311 @@
+"""JAX's form of the step: functions of all state, one `vjp` through a round for both players.
+
+What assigns to variables runs under a `keras.StatelessScope`, which keeps the new values apart. A
+function that JAX traces by itself (to differentiate it, or as a branch) must return them, since
+they mean nothing outside of its trace: `_Recording` tells which they are.
+"""
+
+import contextlib
+import functools
+
+import jax
+import keras
+
+# Keras offers no public way to read the scope that variables are read and assigned in.
+from keras.src.backend.common.stateless_scope import get_stateless_scope
+
+
+class _Recording(keras.StatelessScope):
+    """A scope inside the present one, which knows the variables that were assigned in it."""
+
+    def __init__(self, values=()):
+        super().__init__(collect_losses=True, initialize_variables=False)
+        outer = get_stateless_scope()
+        if outer is not None:
+            self.state_mapping = dict(outer.state_mapping)
+        self.state_mapping |= {id(variable): value for variable, value in values}
+        self.assigned = {}
+
+    def add_update(self, update):
+        variable, _ = update
+        self.assigned[id(variable)] = variable
+        super().add_update(update)
+
+    def values(self, variables):
+        """Returns what variables are at the end of this scope."""
+        found = [self.get_current_value(variable) for variable in variables]
+        pairs = zip(variables, found, strict=True)
+        return [variable.value if value is None else value for variable, value in pairs]
+
+
+# --- Gradients ----------------------------------------------------------------------------------
+
+
+def input_gradients(function, inputs):
+    """Returns the gradient of the sum of a function's outputs with respect to its inputs.
+
+    Args:
+        function: callable from `inputs` to a float tensor.
+        inputs: float tensor.
+    """
+    assigned = []
+
+    def total(inputs):
+        with _Recording() as recording:
+            value = function(inputs).sum()
+        assigned[:] = recording.assigned.values()
+        return value, recording.values(assigned)
+
+    gradients, values = jax.grad(total, has_aux=True)(inputs)
+    assign(assigned, values)
+    return gradients
+
+
+def cond(predicate, true, false):
+    """Returns what one of two functions computes; nothing of the other is executed.
+
+    Args:
+        predicate: bool scalar.
+        true: function without arguments to a tensor.
+        false: likewise, to a tensor of the same shape and type.
+    """
+    assigned = {}
+
+    def probe(function):
+        with _Recording() as recording:
+            value = function()
+        assigned.update(recording.assigned)
+        return value
+
+    def branch(function):
+        with _Recording() as recording:
+            value = function()
+        return value, recording.values(list(assigned.values()))
+
+    for function in (true, false):
+        jax.eval_shape(functools.partial(probe, function))
+    branches = (functools.partial(branch, function) for function in (true, false))
+    value, values = jax.lax.cond(predicate, *branches)
+    assign(list(assigned.values()), values)
+    return value
+
+
+# --- Replicas -----------------------------------------------------------------------------------
+# There are none: `keras.distribution` shards the arrays of one program, which sees whole batches.
+
+
+def num_replicas():
+    """Returns how many replicas share the batch, an int."""
+    return 1
+
+
+def replica():
+    """Returns the number of this replica, from 0."""
+    return 0
+
+
+def mean_of_replicas(x):
+    """Returns the mean over replicas of tensors that each of them has."""
+    return x
+
+
+def all_gather(x):
+    """Returns the batches of all replicas, one after the other."""
+    return x
+
+
+def assign(variables, values):
+    """Sets variables to values.
+
+    Args:
+        variables: list of `keras.Variable`.
+        values: list of tensors.
+    """
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+# --- Checks -------------------------------------------------------------------------------------
+
+
+def is_eager(x):
+    """Returns whether a tensor's numbers are known now."""
+    return not isinstance(x, jax.core.Tracer)
+
+
+def assert_in_graph(condition, message, shown, x):
+    """Returns `x`; a compiled step checks no numbers, so `fit` calls this for each batch before.
+
+    Args:
+        condition: bool scalar tensor.
+        message: str.
+        shown: tensor that is told with the message.
+        x: tensor.
+
+    Raises:
+        ValueError: if the condition is known, and false.
+    """
+    if is_eager(condition) and not condition:
+        raise ValueError(f"{message} Received: {shown}")
+    return x
+
+
+# --- The step -----------------------------------------------------------------------------------
+
+# The parts of the state, in the order of Keras's steps.
+PARTS = (
+    "trainable_variables",
+    "non_trainable_variables",
+    "optimizer_variables",
+    "metrics_variables",
+)
+
+
+class Trainer:
+    """What a GAN's training asks of the framework; `kgan.GAN` is one."""
+
+    # Without it every operation would be dispatched by itself.
+    default_jit_compile = True
+
+    def scope(self):
+        """Returns the scope in which variables are made."""
+        return contextlib.nullcontext()
+
+    def synchronize(self):
+        """Gives the variables the state of the last step, which `fit` else does once an epoch."""
+        self.jax_state_sync()
+
+    def train_step(self, state, data):
+        """Moves the discriminator `discriminator_steps` times and the generator once."""
+        return self._stateless(self.play_step, PARTS, state, data)
+
+    def test_step(self, state, data):
+        """Plays one round without learning."""
+        parts = [part for part in PARTS if part != "optimizer_variables"]
+        return self._stateless(self.judge_step, parts, state, data)
+
+    def _stateless(self, step, parts, state, data):
+        """Returns a step's logs and the state after it, from the state before it."""
+        variables = self._state_variables()
+        pairs = [
+            pair
+            for part, values in zip(parts, state, strict=True)
+            for pair in zip(variables[part], values, strict=True)
+        ]
+        with keras.StatelessScope(pairs, collect_losses=True) as scope:
+            logs = step(data)
+        after = [[scope.get_current_value(v) for v in variables[part]] for part in parts]
+        return logs, tuple(after)
+
+    def _state_variables(self):
+        """Returns a dict by part of all variables that a step reads or assigns."""
+        components = [v for one in (*self._components, *self._observers) for v in one.variables]
+        optimizers = (self.generator_optimizer, self.discriminator_optimizer)
+        measured = [v for metric in self._evaluation_metrics for v in metric.variables]
+        return {
+            "trainable_variables": self.trainable_variables,
+            "non_trainable_variables": [*self.non_trainable_variables, *components],
+            "optimizer_variables": [v for one in optimizers for v in one.variables],
+            "metrics_variables": [*self.metrics_variables, *measured],
+        }
+
+    def differentiate(self, players, images, labels):
+        """Plays a round, goes back through it once for each player, and returns their gradients.
+
+        Args:
+            players: tuple of `"generator"`, `"discriminator"` or both.
+            images: float tensor `(batch, …)`.
+            labels: tensor or None.
+
+        Returns:
+            `(logs, gradients)`: what `compute_losses` returns, and a dict by player of a list of
+            tensors.
+        """
+        variables = [self.variables_of(player) for player in players]
+        assigned, rebuild = [], []
+
+        def play(*values):
+            moved = [
+                pair
+                for own, tensors in zip(variables, values, strict=True)
+                for pair in zip(own, tensors, strict=True)
+            ]
+            with _Recording(moved) as recording:
+                logs = self.compute_losses(images, labels)
+                objectives = [self.objective(player, logs) for player in players]
+            assigned[:] = recording.assigned.values()
+            tensors, rebuild[:] = _split(logs)
+            return objectives, (tensors, recording.values(assigned))
+
+        values = [[v.value for v in own] for own in variables]
+        objectives, pull_back, (tensors, states) = jax.vjp(play, *values, has_aux=True)
+        assign(assigned, states)
+        gradients = {}
+        for i, player in enumerate(players):
+            chosen = [keras.ops.full_like(one, float(i == j)) for j, one in enumerate(objectives)]
+            gradients[player] = pull_back(chosen)[i]
+        return _join(tensors, *rebuild), gradients
+
+    def apply(self, player, gradients):
+        """Moves a player's variables as its optimizer says."""
+        optimizer, variables = getattr(self, f"{player}_optimizer"), self.variables_of(player)
+        # Not `apply`, whose scaling of losses for float16 assigns inside of a branch.
+        moved, states = optimizer.stateless_apply(
+            [v.value for v in optimizer.variables], gradients, [v.value for v in variables]
+        )
+        assign([*variables, *optimizer.variables], [*moved, *states])
+
+    def make_train_function(self, force=False):
+        """Makes what `fit` calls for each step, which checks the numbers of a batch before."""
+        if self.train_function is not None and not force:
+            return
+        super().make_train_function(force)
+        step = self.train_function
+        self.train_function = lambda state, batches: step(state, map(self._checked, batches))
+
+    def _checked(self, data):
+        self.unpack(data)
+        return data
+
+    # --- Keras's way to carry the state from step to step, for two optimizers -------------------
+
+    def _get_jax_state(self, purge_model_variables=False, **parts):
+        variables = self._state_variables()
+        return tuple([v.value for v in variables[part]] for part in PARTS if parts.get(part))
+
+    def jax_state_sync(self):
+        """Gives the variables the state of the last step."""
+        if not getattr(self, "_jax_state", None) or self._jax_state_synced:
+            return
+        variables = self._state_variables()
+        for part, values in self._jax_state.items():
+            if values is not None:
+                assign(variables[part], values)
+        self._jax_state_synced = True
+
+    def _get_state_sharding_spec(self):
+        variables = self._state_variables()
+        return tuple([v.value.sharding for v in variables[part]] for part in PARTS)
+
+
+def _split(logs):
+    """Returns the tensors in what `compute_losses` returned, and what puts them back."""
+    leaves, structure = jax.tree.flatten({**logs, "round": _fields(logs.get("round"))})
+    is_tensor = [isinstance(leaf, jax.Array) for leaf in leaves]
+    tensors = [leaf for leaf, tensor in zip(leaves, is_tensor, strict=True) if tensor]
+    others = [None if tensor else leaf for leaf, tensor in zip(leaves, is_tensor, strict=True)]
+    return tensors, (structure, is_tensor, others, logs.get("round"))
+
+
+def _join(tensors, structure, is_tensor, others, round):
+    tensors = iter(tensors)
+    pairs = zip(is_tensor, others, strict=True)
+    leaves = [next(tensors) if tensor else other for tensor, other in pairs]
+    logs = jax.tree.unflatten(structure, leaves)
+    fields = logs.pop("round")
+    return logs if round is None else {**logs, "round": round.but(**fields)}
+
+
+def _fields(round):
+    """Returns the parts of a round that hold tensors."""
+    return {} if round is None else {name: getattr(round, name) for name in round.TENSORS}
