@@ -13,6 +13,7 @@ from kgan import backend, batches, losses, precision, replicas
 from kgan import dynamics as dynamics_room
 from kgan import penalties as penalties_room
 from kgan.layers.pack import Pack
+from kgan.layers.reparametrization import shared_weights
 from kgan.round import Round
 
 UPDATES = ("simultaneous", "alternating")
@@ -591,7 +592,8 @@ class GAN(backend.Trainer, keras.Model):
     def _descend(self, players, images, labels):
         """Plays a round, and moves players as it tells them to; returns its logs."""
         # All gradients before any step: the players answer each other as they were.
-        logs, gradients = self.differentiate(players, images, labels)
+        with shared_weights():
+            logs, gradients = self.differentiate(players, images, labels)
         logs, round = _split(logs)
         for player in players:
             self._move(player, gradients[player], round)

@@ -10,7 +10,7 @@ from kgan.backbones.dcgan import plan_stages
 from kgan.layers.checks import check_condition, check_positive_int, check_sizes
 from kgan.layers.minibatch import MinibatchStandardDeviation
 from kgan.layers.normalization import PixelNormalization
-from kgan.layers.reparametrization import EqualizedLearningRate
+from kgan.layers.reparametrization import EqualizedLearningRate, shared_weights
 from kgan.layers.resampling import NearestUpsample2D
 
 # Table 2: "LReLU" with leakiness 0.2.
@@ -77,7 +77,7 @@ class Growing(keras.layers.Layer):
         """Returns what a function of the latest stage computes; no other branch is computed."""
         # Branches side by side repeat the stages they have in common. Nested ones, and one branch a
         # stage, would not, but TensorFlow takes 4 to 8 times as long to trace their derivatives.
-        branches = [functools.partial(compute, stage) for stage in range(self.num_stages)]
+        branches = [functools.partial(_branch, compute, stage) for stage in range(self.num_stages)]
         return ops.switch(self.latest(), branches)
 
     def fade(self, before, after, stage):
@@ -88,6 +88,11 @@ class Growing(keras.layers.Layer):
     def get_config(self):
         """Returns the constructor's arguments."""
         return {**super().get_config(), "widths": self.widths}
+
+
+def _branch(compute, stage):
+    with shared_weights():
+        return compute(stage)
 
 
 @keras.saving.register_keras_serializable(package="kgan")

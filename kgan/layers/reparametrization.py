@@ -1,6 +1,8 @@
 """Layers that compute with a function of their stored kernel, and learn through it."""
 
+import contextlib
 import math
+import threading
 
 import keras
 from keras import ops
@@ -16,6 +18,27 @@ TRANSPOSED = (
     keras.layers.Conv3DTranspose,
 )
 DEPTHWISE = (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
+
+
+# What `shared_weights` has for the calls of this thread: replicas are traced in one each.
+_shared = threading.local()
+
+
+@contextlib.contextmanager
+def shared_weights():
+    """Within it a layer computes its effective weights once, for all of its calls.
+
+    Those of a round: reals, fakes and penalties meet the same discriminator, so spectral norm takes
+    one step of its power iteration. A scope knows what was computed in those around it, and forgets
+    its own at its end: whoever calls layers in a branch (`ops.cond`, `ops.switch`) opens one there,
+    since a branch's values mean nothing outside of it.
+    """
+    outside = getattr(_shared, "values", None)
+    _shared.values = dict(outside or {})
+    try:
+        yield
+    finally:
+        _shared.values = outside
 
 
 class Reparametrization(keras.layers.Wrapper):
@@ -66,13 +89,23 @@ class Reparametrization(keras.layers.Wrapper):
 
     def call(self, inputs, training=False):
         """Returns the layer's output with its effective weights."""
-        with AutocastScope(None):
-            values = [(v, self.effective_value(v, training)) for v in self.layer.weights]
+        values = self._effective_values(training)
         with keras.StatelessScope(values, collect_losses=True, initialize_variables=False) as scope:
             outputs = self.layer(inputs)
         for loss in scope.losses:
             self.add_loss(loss)
         return outputs
+
+    def _effective_values(self, training):
+        """Returns the layer's weights, each with what stands for it."""
+        known = getattr(_shared, "values", None)
+        if known is not None and (id(self), training) in known:
+            return known[id(self), training]
+        with AutocastScope(None):
+            values = [(v, self.effective_value(v, training)) for v in self.layer.weights]
+        if known is not None:
+            known[id(self), training] = values
+        return values
 
     def compute_output_shape(self, input_shape):
         """Returns the layer's."""

@@ -5,6 +5,7 @@ from keras import ops
 from kgan import backend
 from kgan.component import Component
 from kgan.layers.checks import check_positive_int, check_positive_number
+from kgan.layers.reparametrization import shared_weights
 from kgan.registry import Registry
 
 PENALTIES = Registry("penalty")
@@ -52,7 +53,8 @@ class Penalty(Component):
         prepared = self.prepare(round)
 
         def value():
-            return ops.cast(self.call(round, *prepared), "float32")
+            with shared_weights():
+                return ops.cast(self.call(round, *prepared), "float32")
 
         if self.every == 1:
             return self.weight * self.finish(round, value(), 1.0)

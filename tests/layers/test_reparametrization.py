@@ -7,6 +7,7 @@ import tensorflow as tf
 
 import kgan
 from kgan.layers import EqualizedLearningRate, ProjectionHead, SpectralNormalization
+from kgan.layers.reparametrization import shared_weights
 from tests.conformance import run_layer_test
 
 RNG = np.random.default_rng(0)
@@ -334,3 +335,63 @@ def test_layers_that_are_built_are_not_equalized():
 def test_bad_arguments(cls, name, value):
     with pytest.raises(ValueError, match=f"`{name}` must be .* Received: {name}={value}"):
         cls(keras.layers.Dense(3), **{name: value})
+
+
+# --- Calls of one round -------------------------------------------------------------------------
+
+
+def spectral_gan(**compile_options):
+    generator = kgan.backbones.MLPGenerator(image_shape=(5,), latent_dim=3, units=[4])
+    layers = [SpectralNormalization(keras.layers.Dense(4)), keras.layers.Dense(1)]
+    discriminator = keras.Sequential([keras.Input((5,)), *layers])
+    gan = kgan.GAN(generator, discriminator, seed=1)
+    still = {player: keras.optimizers.SGD(0.0) for player in OPTIMIZERS}
+    gan.compile(**{**still, **compile_options})
+    return gan, discriminator.layers[0]
+
+
+OPTIMIZERS = ("generator_optimizer", "discriminator_optimizer")
+
+
+@pytest.mark.parametrize("how", [{"run_eagerly": True}, {}, {"jit_compile": True}])
+@pytest.mark.parametrize("penalty", ["r1:1", "r1:1,every=2"])
+def test_a_round_takes_one_step_of_the_power_iteration(how, penalty, monkeypatch):
+    """Reals, fakes and the penalty share it, also where the penalty is a branch."""
+    iterations = []
+    original = SpectralNormalization._singular_vectors
+
+    def counted(self, matrix, u):
+        iterations.append(self)
+        return original(self, matrix, u)
+
+    monkeypatch.setattr(SpectralNormalization, "_singular_vectors", counted)
+    gan, layer = spectral_gan(penalties=[penalty], **how)
+    kernel = layer.layer.kernel.numpy().astype("float64")
+    u = layer.vectors[layer.layer.kernel.path].numpy().astype("float64")
+    iterations.clear()
+    gan.fit(np.ones((4, 5), "float32"), batch_size=4, epochs=1, verbose=0)
+    assert iterations == [layer]
+    _, u = normalized_float64(kernel, u)
+    np.testing.assert_allclose(layer.vectors[layer.layer.kernel.path], u, rtol=1e-4)
+
+
+def test_each_turn_has_its_own_effective_weights():
+    """In alternating updates the generator meets the discriminator that has just moved."""
+    gan, layer = spectral_gan(updates="alternating", run_eagerly=True)
+    seen = []
+    original = layer.effective_value
+    layer.effective_value = lambda weight, training: (
+        seen.append(weight.name) or original(weight, training)
+    )
+    gan.fit(np.ones((4, 5), "float32"), batch_size=4, epochs=1, verbose=0)
+    assert seen == ["kernel", "bias"] * 2
+
+
+def test_weights_are_shared_by_calls_alike_and_forgotten_at_the_end():
+    wrapper = EqualizedLearningRate(keras.layers.Dense(4))
+    before = wrapper(VECTORS)
+    with shared_weights():
+        wrapper(VECTORS)
+        wrapper.layer.kernel.assign(wrapper.layer.kernel * 2)
+        np.testing.assert_array_equal(wrapper(VECTORS), before)
+    np.testing.assert_allclose(wrapper(VECTORS), 2 * before, rtol=1e-6)
