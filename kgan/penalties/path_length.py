@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from kgan import replicas
-from kgan.layers.checks import check_rate
+from kgan.layers.checks import check_positive_int, check_rate
 from kgan.penalties.base import PENALTIES, Penalty, input_gradients, safe_sqrt, squared_norms
 
 
@@ -25,13 +25,14 @@ class PathLength(Penalty):
     of all axes of an image but its channels.
 
     The penalty takes its own pass through the generator, in float32. The authors compute it in
-    every 4th of the generator's steps: `every=4`.
+    every 4th of the generator's steps, of half of the fakes: `every=4, shrink=2`.
 
     Args:
         weight: float > 0, γ. Defaults to 2.
         decay: float in (0, 1), how far the running mean moves in a step that computes the penalty.
             Defaults to 0.01.
         every: int >= 1, in which of the generator's steps it is computed. Defaults to 1.
+        shrink: int >= 1, of how many fakes one is taken. Defaults to 1.
         name: str, the key in the logs, beside the running mean `{name}_mean`. Defaults to
             `"path_length"`.
 
@@ -39,7 +40,7 @@ class PathLength(Penalty):
         ValueError: if an argument is out of its range.
 
     Example:
-    >>> penalty = kgan.penalties.PathLength(every=4)
+    >>> penalty = kgan.penalties.PathLength(every=4, shrink=2)
     >>> penalty.player, penalty.decay
     ('generator', 0.01)
     """
@@ -49,31 +50,36 @@ class PathLength(Penalty):
     # The mean of the path lengths, and their variance.
     value_shape = (2,)
 
-    def __init__(self, weight=2.0, decay=0.01, every=1, name=None):
+    def __init__(self, weight=2.0, decay=0.01, every=1, shrink=1, name=None):
         super().__init__(weight, every, name)
+        check_positive_int("shrink", shrink)
         check_rate("decay", decay)
         if decay == 0:
             raise ValueError(f"decay must be above 0. Received: {decay!r}")
         self.decay = decay
+        self.shrink = int(shrink)
 
     def build(self, gan):
         """Makes the running mean."""
         self.mean = self.add_variable(name=f"{self.name}_mean")
 
     def prepare(self, round):
-        """Returns an image of noise for each fake."""
-        batch, *sides = ops.shape(round.fake["images"])
+        """Returns an image of noise for each fake that is taken."""
+        batch, *sides = ops.shape(round.fake["images"][:: self.shrink])
         noise = replicas.normal((batch, *sides), round.seed)
         return (noise / math.sqrt(math.prod(sides[:-1])),)
 
     def call(self, round, noise):
         """Returns the mean of ‖Jᵀy‖ over this replica's examples, and its variance."""
+        # A generator that is given labels is given those of the fakes that are taken.
+        labels = round.fake.get("labels")
+        beside = {} if labels is None else {"labels": labels[:: self.shrink]}
 
         def projected(latents):
-            images = round.synthesize(latents)
+            images = round.synthesize(latents, **beside)
             return ops.sum(images * noise, axis=tuple(range(1, len(images.shape))))
 
-        latents = ops.stop_gradient(round.fake["latents"])
+        latents = ops.stop_gradient(round.fake["latents"][:: self.shrink])
         lengths = safe_sqrt(squared_norms(input_gradients(projected, latents)))
         return ops.stack([ops.mean(lengths), ops.var(lengths)])
 
@@ -100,4 +106,4 @@ class PathLength(Penalty):
 
     def get_config(self):
         """Returns the arguments that make an equal penalty."""
-        return {**super().get_config(), "decay": self.decay}
+        return {**super().get_config(), "decay": self.decay, "shrink": self.shrink}

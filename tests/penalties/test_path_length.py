@@ -135,6 +135,44 @@ def test_mean_moves_once_a_step_however_often_the_losses_are_computed():
     np.testing.assert_allclose(logs["path_length_mean"][0], lengths.mean() / 2, rtol=1e-5)
 
 
+@pytest.mark.parametrize("num_classes", [None, networks.NUM_CLASSES])
+def test_shrunk_penalty_is_that_of_every_third_fake_with_its_label(num_classes):
+    """G(z, c) = (c + 1) z W, whose path lengths tell the labels apart."""
+    kernel = RNG.normal(size=(4, 6)).astype("float32")
+    latents = RNG.normal(size=(8, 4)).astype("float32")
+    labels = None if num_classes is None else np.arange(8, dtype="float32")
+
+    def synthesize(latents, labels=labels):
+        scale = 1.0 if labels is None else keras.ops.reshape(labels + 1.0, (-1, 1))
+        return keras.ops.matmul(latents, kernel) * scale
+
+    fake = {"images": synthesize(latents), "latents": keras.ops.convert_to_tensor(latents)}
+    if labels is not None:
+        fake["labels"] = keras.ops.convert_to_tensor(labels)
+    seed = keras.random.SeedGenerator(SEED)
+    penalty = make_penalty(weight=1.0, decay=0.25, shrink=3)
+    value = penalty(kgan.Round(real={}, fake=fake, synthesize=synthesize, seed=seed))
+    scale = np.ones((3, 1)) if labels is None else labels[::3, None] + 1
+    lengths = np.linalg.norm(scale * (noise((3, 6)) @ kernel.T), axis=1)
+    target = 0.25 * lengths.mean()
+    np.testing.assert_allclose(value, np.mean((lengths - target) ** 2), rtol=1e-5)
+
+
+@pytest.mark.parametrize("how", [{}, {"jit_compile": True}])
+def test_shrunk_penalty_in_a_conditional_game(how):
+    kwargs = {"num_classes": networks.NUM_CLASSES}
+    gan = kgan.GAN(networks.generator(**kwargs), networks.discriminator(**kwargs), **kwargs)
+    gan.compile("sgd", "sgd", penalties=[kgan.penalties.PathLength(every=2, shrink=2)], **how)
+    labels = np.arange(7) % networks.NUM_CLASSES
+    logs = gan.fit(np.zeros((7, 2), "float32"), labels, batch_size=7, verbose=0).history
+    assert np.isfinite(logs["path_length"][0]) and logs["path_length_mean"][0] > 0
+
+
+def test_shrink_must_be_a_positive_integer():
+    with pytest.raises(ValueError, match="Received: .*0"):
+        kgan.penalties.PathLength(shrink=0)
+
+
 @pytest.mark.parametrize("decay", [0, 1, -0.1, None])
 def test_decay_must_be_between_0_and_1(decay):
     with pytest.raises(ValueError, match=f"Received: .*{decay}"):
