@@ -9,6 +9,7 @@ from kgan.backbones.backbone import (
     latent_inputs,
     packed,
 )
+from kgan.layers.batch_normalization import BatchNormalization
 from kgan.layers.checks import check_condition, check_positive_int, check_sizes
 from kgan.layers.conditioning import ProjectionHead
 
@@ -41,7 +42,7 @@ def _stride_2_convolution(layer_class, filters, kernel_size, kernel_initializer,
 
 
 def _batch_norm(**kwargs):
-    return keras.layers.BatchNormalization(
+    return BatchNormalization(
         momentum=BATCH_NORM_MOMENTUM,
         epsilon=BATCH_NORM_EPSILON,
         gamma_initializer=keras.initializers.RandomNormal(mean=1.0, stddev=INITIAL_STDDEV),

@@ -5,6 +5,7 @@ from keras import ops
 
 from kgan.backbones.backbone import Backbone, head_config, label_input, packed
 from kgan.backbones.dcgan import plan_stages, stage_widths
+from kgan.layers.batch_normalization import BatchNormalization
 from kgan.layers.checks import check_condition, check_positive_int, check_sizes
 from kgan.layers.conditional_norm import ConditionalBatchNormalization
 from kgan.layers.conditioning import ProjectionHead
@@ -136,7 +137,7 @@ class _Blocks:
             "name": name,
         }
         if label is None:
-            return keras.layers.BatchNormalization(**kwargs)(x)
+            return BatchNormalization(**kwargs)(x)
         return ConditionalBatchNormalization(**self.condition, **kwargs)([x, label])
 
     def relu(self, x, name):

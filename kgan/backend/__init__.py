@@ -19,6 +19,7 @@ Trainer = framework.Trainer
 all_gather = framework.all_gather
 assert_in_graph = framework.assert_in_graph
 assign = framework.assign
+batch_norm = framework.batch_norm
 cond = framework.cond
 input_gradients = framework.input_gradients
 is_eager = framework.is_eager
@@ -31,6 +32,7 @@ __all__ = [
     "all_gather",
     "assert_in_graph",
     "assign",
+    "batch_norm",
     "cond",
     "input_gradients",
     "is_eager",

@@ -90,6 +90,30 @@ def cond(predicate, true, false):
     return value
 
 
+# --- Kernels ------------------------------------------------------------------------------------
+
+
+def batch_norm(x, scale, offset, epsilon):
+    """Returns normalised images, and the mean and variance of each channel.
+
+    Args:
+        x: float tensor `(batch, height, width, channels)`.
+        scale: float32 `(channels,)`.
+        offset: float32 `(channels,)`.
+        epsilon: float, what is added to the variance.
+
+    Returns:
+        `(outputs, mean, variance)`: of `x`'s type and shape, and float32 `(channels,)`, which are
+        constants for gradients.
+    """
+    # XLA makes one kernel of it.
+    wide = x.astype("float32")
+    mean, variance = wide.mean((0, 1, 2)), wide.var((0, 1, 2))
+    outputs = (wide - mean) * (jax.lax.rsqrt(variance + epsilon) * scale) + offset
+    constants = jax.lax.stop_gradient((mean, variance))
+    return outputs.astype(x.dtype), *constants
+
+
 # --- Replicas -----------------------------------------------------------------------------------
 # There are none: `keras.distribution` shards the arrays of one program, which sees whole batches.
 

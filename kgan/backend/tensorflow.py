@@ -40,6 +40,30 @@ def cond(predicate, true, false):
     return keras.ops.cond(predicate, true, false)
 
 
+# --- Kernels ------------------------------------------------------------------------------------
+
+
+def batch_norm(x, scale, offset, epsilon):
+    """Returns normalised images, and the mean and variance of each channel.
+
+    Args:
+        x: float tensor `(batch, height, width, channels)`.
+        scale: float32 `(channels,)`.
+        offset: float32 `(channels,)`.
+        epsilon: float, what is added to the variance.
+
+    Returns:
+        `(outputs, mean, variance)`: of `x`'s type and shape, and float32 `(channels,)`, which are
+        constants for gradients.
+    """
+    outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+        x=x, scale=scale, offset=offset, mean=[], variance=[], epsilon=epsilon, is_training=True
+    )
+    # The kernel's variance is that of a sample, divided by n - 1.
+    n = tf.cast(tf.size(x) // tf.size(scale), variance.dtype)
+    return outputs, tf.stop_gradient(mean), tf.stop_gradient(variance) * (n - 1) / n
+
+
 # --- Replicas -----------------------------------------------------------------------------------
 
 

@@ -1,6 +1,7 @@
 """Building blocks of generators and discriminators."""
 
 from kgan.layers.attention import SelfAttention
+from kgan.layers.batch_normalization import BatchNormalization
 from kgan.layers.conditional_norm import (
     AdaptiveInstanceNormalization,
     ConditionalBatchNormalization,
@@ -25,6 +26,7 @@ from kgan.layers.weight_normalization import WeightNormalization
 
 __all__ = [
     "AdaptiveInstanceNormalization",
+    "BatchNormalization",
     "ClassifierHead",
     "CodeHead",
     "ConditionEmbedding",

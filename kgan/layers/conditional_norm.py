@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from kgan.layers.batch_normalization import BatchNormalization
 from kgan.layers.checks import check_condition, check_rate
 from kgan.layers.conditioning import label_rows
 
@@ -67,7 +68,7 @@ class ConditionalBatchNormalization(keras.layers.Layer):
         # === Layers ===
         # Its own dtype is float32 under mixed precision, so that its outputs are not rounded
         # before they are scaled.
-        self.norm = keras.layers.BatchNormalization(
+        self.norm = BatchNormalization(
             momentum=momentum,
             epsilon=epsilon,
             center=False,
