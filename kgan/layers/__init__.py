@@ -21,6 +21,7 @@ from kgan.layers.noise import NoiseInjection
 from kgan.layers.normalization import PixelNormalization, ReferenceBatch, VirtualBatchNormalization
 from kgan.layers.pack import Pack
 from kgan.layers.reparametrization import EqualizedLearningRate, SpectralNormalization
+from kgan.layers.resampled_convolution import DownsampleConv2D, UpsampleConv2D
 from kgan.layers.resampling import FIRDownsample2D, FIRUpsample2D, NearestUpsample2D
 from kgan.layers.weight_normalization import WeightNormalization
 
@@ -32,6 +33,7 @@ __all__ = [
     "ConditionEmbedding",
     "ConditionalBatchNormalization",
     "ContrastiveHead",
+    "DownsampleConv2D",
     "EqualizedLearningRate",
     "FIRDownsample2D",
     "FIRUpsample2D",
@@ -49,6 +51,7 @@ __all__ = [
     "SelfAttention",
     "SpectralNormalization",
     "TwinClassifierHead",
+    "UpsampleConv2D",
     "VirtualBatchNormalization",
     "WeightNormalization",
 ]

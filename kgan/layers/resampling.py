@@ -23,6 +23,47 @@ def _scaled(side, numerator, denominator=1):
     return None if side is None else side * numerator // denominator
 
 
+def nearest_upsample(images, size=2):
+    """Returns images whose pixels are repeated, as `NearestUpsample2D` does."""
+    repeats = (1, 1, size, 1, size, 1)
+    return _insert(images, size, lambda x: ops.broadcast_to(x, _times(x, repeats)))
+
+
+def _filtered(images, taps, padding, stride=1, gain=1.0):
+    """Returns images padded by zeros, convolved with `gain` times the taps, each `stride`th.
+
+    Args:
+        images: tensor `(batch, height, width, channels)`.
+        taps: tuple of numbers, the filter along one axis, whose sum counts as 1.
+        padding: (int, int), the zeros before and after, along height and width alike.
+        stride: int, at least 1. Defaults to 1.
+        gain: float, the sum of the filter. Defaults to 1.
+    """
+    # Backends correlate; a convolution reads its kernel backwards.
+    taps = np.array(taps[::-1], "float64")
+    plane = gain * np.outer(taps, taps) / np.sum(taps) ** 2
+    depthwise = np.repeat(plane[:, :, None, None], images.shape[-1], axis=2)
+    return ops.depthwise_conv(
+        ops.pad(images, ((0, 0), padding, padding, (0, 0))),
+        ops.convert_to_tensor(depthwise, dtype=images.dtype),
+        strides=stride,
+        padding="valid",
+        data_format="channels_last",
+    )
+
+
+def fir_upsample(images, taps):
+    """Returns images of twice the sides, filtered as `FIRUpsample2D` does."""
+    to_right = ((0, 0), (0, 0), (0, 1), (0, 0), (0, 1), (0, 0))
+    spread = _insert(images, 2, lambda x: ops.pad(x, to_right))
+    return _filtered(spread, taps, padding=((len(taps) + 1) // 2, len(taps) // 2 - 1), gain=4.0)
+
+
+def fir_downsample(images, taps):
+    """Returns images of half the sides, filtered as `FIRDownsample2D` does."""
+    return _filtered(images, taps, padding=((len(taps) - 1) // 2, len(taps) // 2 - 1), stride=2)
+
+
 @keras.saving.register_keras_serializable(package="kgan")
 class NearestUpsample2D(keras.layers.Layer):
     """Repeats each pixel `size` times along height and width.
@@ -60,8 +101,7 @@ class NearestUpsample2D(keras.layers.Layer):
 
     def call(self, inputs):
         """Returns the larger images."""
-        repeats = (1, 1, self.size, 1, self.size, 1)
-        return _insert(inputs, self.size, lambda x: ops.broadcast_to(x, _times(x, repeats)))
+        return nearest_upsample(inputs, self.size)
 
     def compute_output_shape(self, input_shape):
         """Returns `(batch, size * height, size * width, channels)`."""
@@ -77,7 +117,13 @@ def _times(x, factors):
     return tuple(side * factor for side, factor in zip(ops.shape(x), factors, strict=True))
 
 
-def _check_taps(kernel):
+def check_taps(name, kernel):
+    """Returns the taps of a low-pass filter as a tuple, or raises a `ValueError`.
+
+    Args:
+        name: str. The argument's name, for the error.
+        kernel: two or more finite numbers whose sum is not 0.
+    """
     try:
         taps = tuple(kernel)
     except TypeError:
@@ -85,8 +131,8 @@ def _check_taps(kernel):
     are_numbers = all(isinstance(tap, numbers.Real) and np.isfinite(tap) for tap in taps)
     if len(taps) < 2 or not are_numbers or sum(taps) == 0:
         raise ValueError(
-            "`kernel` must be a tuple of two or more numbers whose sum is not 0. "
-            f"Received: kernel={kernel!r}"
+            f"`{name}` must be a tuple of two or more numbers whose sum is not 0. "
+            f"Received: {name}={kernel!r}"
         )
     return taps
 
@@ -104,32 +150,11 @@ class FIRFilter2D(keras.layers.Layer):
     """
 
     def __init__(self, kernel=(1, 3, 3, 1), **kwargs):
-        taps = _check_taps(kernel)
+        taps = check_taps("kernel", kernel)
         super().__init__(**kwargs)
 
         # === Config ===
         self.kernel = taps
-
-    def filter(self, inputs, padding, stride=1, gain=1.0):
-        """Returns inputs padded by zeros, convolved with `gain` times the kernel, each `stride`th.
-
-        Args:
-            inputs: tensor `(batch, height, width, channels)`.
-            padding: (int, int), the zeros before and after, along height and width alike.
-            stride: int, at least 1. Defaults to 1.
-            gain: float, the sum of the kernel. Defaults to 1.
-        """
-        # Backends correlate; a convolution reads its kernel backwards.
-        taps = np.array(self.kernel[::-1], "float64")
-        plane = gain * np.outer(taps, taps) / np.sum(taps) ** 2
-        depthwise = np.repeat(plane[:, :, None, None], inputs.shape[-1], axis=2)
-        return ops.depthwise_conv(
-            ops.pad(inputs, ((0, 0), padding, padding, (0, 0))),
-            ops.convert_to_tensor(depthwise, dtype=inputs.dtype),
-            strides=stride,
-            padding="valid",
-            data_format="channels_last",
-        )
 
     def get_config(self):
         """Returns the constructor's arguments."""
@@ -172,10 +197,7 @@ class FIRUpsample2D(FIRFilter2D):
 
     def call(self, inputs):
         """Returns the larger images."""
-        to_right = ((0, 0), (0, 0), (0, 1), (0, 0), (0, 1), (0, 0))
-        spread = _insert(inputs, 2, lambda x: ops.pad(x, to_right))
-        taps = len(self.kernel)
-        return self.filter(spread, padding=((taps + 1) // 2, taps // 2 - 1), gain=4.0)
+        return fir_upsample(inputs, self.kernel)
 
     def compute_output_shape(self, input_shape):
         """Returns `(batch, 2 * height, 2 * width, channels)`."""
@@ -218,8 +240,7 @@ class FIRDownsample2D(FIRFilter2D):
 
     def call(self, inputs):
         """Returns the smaller images."""
-        taps = len(self.kernel)
-        return self.filter(inputs, padding=((taps - 1) // 2, taps // 2 - 1), stride=2)
+        return fir_downsample(inputs, self.kernel)
 
     def compute_output_shape(self, input_shape):
         """Returns `(batch, height // 2, width // 2, channels)`."""
