@@ -1,5 +1,7 @@
 """The residual networks of spectral normalization's paper, SNGAN."""
 
+import functools
+
 import keras
 from keras import ops
 
@@ -10,13 +12,17 @@ from kgan.layers.checks import check_condition, check_positive_int, check_sizes
 from kgan.layers.conditional_norm import ConditionalBatchNormalization
 from kgan.layers.conditioning import ProjectionHead
 from kgan.layers.reparametrization import SpectralNormalization
-from kgan.layers.resampling import NearestUpsample2D
+from kgan.layers.resampled_convolution import DownsampleConv2D, UpsampleConv2D
 
 # As in the authors' code, pfnet-research/sngan_projection, but for an epsilon of 2e-5.
 BATCH_NORM_MOMENTUM = 0.9
 BATCH_NORM_EPSILON = 1e-5
 # Table 4: a discriminator of 32x32 images halves them to 8x8.
 SMALLEST_SIDE = 8
+
+# The convolutions of a block that keeps its input's size, and of a discriminator's that halves it.
+_keeping = functools.partial(keras.layers.Conv2D, padding="same")
+_halving = functools.partial(DownsampleConv2D, convolve_first=True)
 
 
 @keras.saving.register_keras_serializable(package="kgan")
@@ -100,13 +106,12 @@ class _Blocks:
             return SpectralNormalization(layer, name=f"normalized_{layer.name}")
         return layer
 
-    def convolution(self, filters, name):
+    def convolution(self, filters, name, layer_class=_keeping):
         """Returns a 3x3 convolution before or after a rectifier."""
         return self.normalized(
-            keras.layers.Conv2D(
+            layer_class(
                 filters,
                 3,
-                padding="same",
                 use_bias=self.use_bias,
                 # Residual branches have rectifiers, which halve what passes, hence the gain.
                 kernel_initializer=_weights(self.kernel_initializer, gain=2**0.5),
@@ -115,10 +120,10 @@ class _Blocks:
             )
         )
 
-    def shortcut(self, filters, name):
+    def shortcut(self, filters, name, layer_class):
         """Returns a 1x1 convolution, whose bias would only repeat the other branch's."""
         return self.normalized(
-            keras.layers.Conv2D(
+            layer_class(
                 filters,
                 1,
                 use_bias=False,
@@ -144,22 +149,19 @@ class _Blocks:
         """Returns `x` where it is positive, else 0."""
         return keras.layers.ReLU(dtype=self.dtype, name=name)(x)
 
-    def add(self, shortcut, residual, name):
+    def add(self, branches, name):
         """Returns what a block makes of its two branches."""
-        return keras.layers.Add(dtype=self.dtype, name=name)([shortcut, residual])
+        return keras.layers.Add(dtype=self.dtype, name=name)(branches)
 
     def doubling(self, x, label, filters, name):
         """Returns a generator's block of `x`, which doubles the sides (Figure 3 of the paper)."""
         residual = self.relu(self.batch_norm(x, label, f"{name}_norm_1"), f"{name}_relu_1")
-        residual = NearestUpsample2D(dtype=self.dtype, name=f"{name}_double")(residual)
-        residual = self.convolution(filters, f"{name}_convolution_1")(residual)
+        residual = self.convolution(filters, f"{name}_convolution_1", UpsampleConv2D)(residual)
         residual = self.batch_norm(residual, label, f"{name}_norm_2")
         residual = self.relu(residual, f"{name}_relu_2")
         residual = self.convolution(filters, f"{name}_convolution_2")(residual)
-        # A 1x1 convolution of repeated pixels repeats its outputs: it is applied before.
-        shortcut = self.shortcut(filters, f"{name}_shortcut")(x)
-        shortcut = NearestUpsample2D(dtype=self.dtype, name=f"{name}_shortcut_double")(shortcut)
-        return self.add(shortcut, residual, name)
+        shortcut = self.shortcut(filters, f"{name}_shortcut", UpsampleConv2D)(x)
+        return self.add([shortcut, residual], name)
 
     def judging(self, x, filters, name, halve, first):
         """Returns a discriminator's block of `x`, which may halve the sides, rounded up."""
@@ -169,17 +171,14 @@ class _Blocks:
         hidden = filters if first else x.shape[-1]
         residual = self.convolution(hidden, f"{name}_convolution_1")(residual)
         residual = self.relu(residual, f"{name}_relu_2")
-        residual = self.convolution(filters, f"{name}_convolution_2")(residual)
+        layer_class = _halving if halve else _keeping
+        residual = self.convolution(filters, f"{name}_convolution_2", layer_class)(residual)
         shortcut = x
-        if halve:
-            # A 1x1 convolution and an average may change places: the average goes first.
-            residual, shortcut = (
-                keras.layers.AveragePooling2D(2, padding="same", dtype=self.dtype, name=at)(branch)
-                for at, branch in ((f"{name}_halve", residual), (f"{name}_shortcut_halve", x))
-            )
         if halve or filters != x.shape[-1]:
-            shortcut = self.shortcut(filters, f"{name}_shortcut")(shortcut)
-        return self.add(shortcut, residual, name)
+            shortcut = self.shortcut(filters, f"{name}_shortcut", layer_class)(x)
+        # Of layers that are as far from the output, the first branch's come first: this is the
+        # order in which files have their weights.
+        return self.add([residual, shortcut] if halve else [shortcut, residual], name)
 
 
 @keras.saving.register_keras_serializable(package="kgan")

@@ -1,3 +1,4 @@
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -157,6 +158,34 @@ def test_a_block_of_the_generator_by_hand():
     np.testing.assert_allclose(output_of(model, "block_1", LATENT, training=True), x, atol=1e-4)
     image = np.tanh(convolve(relu(normalize(x)), model.get_layer("to_image")))
     np.testing.assert_allclose(model(LATENT, training=True), image, atol=1e-4)
+
+
+def with_weights(model):
+    return [layer.name for layer in model.layers if layer.weights]
+
+
+def test_files_keep_their_order(tmp_path):
+    """Files of weights, and optimizers, know layers by the order in which they had them first."""
+    generator = ResNetGenerator((8, 8, 1), latent_dim=5, width=1)
+    assert with_weights(generator) == [
+        "project", "block_1_norm_1", "block_1_convolution_1", "block_1_norm_2",
+        "block_1_shortcut", "block_1_convolution_2", "norm", "to_image",
+    ]  # fmt: skip
+    discriminator = ResNetDiscriminator(
+        (16, 16, 1), width=1, max_width=4, num_stages=2, num_flat_blocks=1, spectral_norm=False
+    )
+    assert with_weights(discriminator) == [
+        "block_0_convolution_1", "block_0_convolution_2", "block_0_shortcut",
+        "block_1_convolution_1", "block_1_convolution_2", "block_1_shortcut",
+        "block_2_convolution_1", "block_2_shortcut", "block_2_convolution_2", "score",
+    ]  # fmt: skip
+    for model in (generator, discriminator):
+        path = tmp_path / "model.weights.h5"
+        model.save_weights(path)
+        with h5py.File(path) as file:
+            for i, layer in enumerate(convolutions(model)):
+                stored = file[f"layers/conv2d_{i}/vars/0" if i else "layers/conv2d/vars/0"]
+                np.testing.assert_array_equal(stored, layer.kernel)
 
 
 # --- The tables of the paper ----------------------------------------------------------------------
