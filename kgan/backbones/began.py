@@ -5,17 +5,19 @@ import keras
 from kgan.backbones.backbone import Backbone
 from kgan.backbones.dcgan import plan_stages
 from kgan.layers.checks import check_positive_int, check_sizes
-from kgan.layers.resampling import NearestUpsample2D
+from kgan.layers.resampled_convolution import UpsampleConv2D
 
 
-def _convolutions(count, filters, stage, dtype):
-    """Returns 3x3 convolutions and the ELUs that follow them, layer by layer."""
+def _convolutions(filters, stage, dtype, double=False):
+    """Returns two 3x3 convolutions and their ELUs; the first may double the sides before."""
     layers = []
-    for i in range(count):
-        convolution = keras.layers.Conv2D(
-            filters, 3, padding="same", dtype=dtype, name=f"convolution_{stage}_{i}"
-        )
-        layers += [convolution, keras.layers.ELU(dtype=dtype, name=f"elu_{stage}_{i}")]
+    for i in range(2):
+        kwargs = {"dtype": dtype, "name": f"convolution_{stage}_{i}"}
+        if double and i == 0:
+            layers.append(UpsampleConv2D(filters, 3, **kwargs))
+        else:
+            layers.append(keras.layers.Conv2D(filters, 3, padding="same", **kwargs))
+        layers.append(keras.layers.ELU(dtype=dtype, name=f"elu_{stage}_{i}"))
     return layers
 
 
@@ -78,10 +80,8 @@ class BEGANGenerator(Backbone):
             keras.layers.Dense(base_shape[0] * base_shape[1] * width, dtype=dtype, name="project"),
             keras.layers.Reshape((*base_shape, width), dtype=dtype, name="reshape"),
         ]
-        for stage in range(stages):
-            layers += _convolutions(2, width, stage, dtype)
-            layers.append(NearestUpsample2D(dtype=dtype, name=f"upsampling_{stage}"))
-        layers += _convolutions(2, width, stages, dtype)
+        for stage in range(stages + 1):
+            layers += _convolutions(width, stage, dtype, double=stage > 0)
         layers += [
             keras.layers.Conv2D(image_shape[-1], 3, padding="same", dtype=dtype, name="to_image"),
             keras.layers.Activation("tanh", dtype="float32", name="tanh"),
@@ -152,7 +152,7 @@ class BEGANEncoder(Backbone):
         # === Layers ===
         layers = []
         for stage in range(stages + 1):
-            layers += _convolutions(2, width * (stage + 1), stage, dtype)
+            layers += _convolutions(width * (stage + 1), stage, dtype)
             if stage < stages:
                 subsampling = keras.layers.Conv2D(
                     width * (stage + 2),

@@ -38,6 +38,23 @@ def test_figure_1():
     ]  # fmt: skip
 
 
+def test_stages_double_repeated_pixels():
+    """Each stage after the first sees the one before with every pixel four times."""
+    model = BEGANGenerator((16, 16, 1), latent_dim=5, width=3)
+    for variable in model.trainable_variables:  # biases too
+        variable.assign(np.random.default_rng(2).normal(size=variable.shape, scale=0.3))
+    x = keras.Model(model.inputs, model.get_layer("reshape").output)(LATENT)
+    for stage in range(3):
+        if stage > 0:
+            x = keras.ops.repeat(keras.ops.repeat(x, 2, axis=1), 2, axis=2)
+        for i in range(2):
+            layer = model.get_layer(f"convolution_{stage}_{i}")
+            x = keras.ops.elu(keras.ops.conv(x, layer.kernel, padding="same") + layer.bias)
+    layer = model.get_layer("to_image")
+    image = keras.ops.tanh(keras.ops.conv(x, layer.kernel, padding="same") + layer.bias)
+    np.testing.assert_allclose(model(LATENT), image, atol=1e-5)
+
+
 @pytest.mark.parametrize("cls", [BEGANGenerator, BEGANEncoder])
 def test_bad_arguments(cls):
     with pytest.raises(ValueError, match="Nearest: 28x28, 32x32"):
