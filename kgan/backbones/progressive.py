@@ -11,6 +11,7 @@ from kgan.layers.checks import check_condition, check_positive_int, check_sizes
 from kgan.layers.minibatch import MinibatchStandardDeviation
 from kgan.layers.normalization import PixelNormalization
 from kgan.layers.reparametrization import EqualizedLearningRate, shared_weights
+from kgan.layers.resampled_convolution import UpsampleConv2D
 from kgan.layers.resampling import NearestUpsample2D
 
 # Table 2: "LReLU" with leakiness 0.2.
@@ -25,6 +26,10 @@ def _convolution(filters, kernel_size=3, gain=2**0.5, dtype=None, name=None):
         filters, kernel_size, padding="same", dtype=dtype, name="convolution"
     )
     return EqualizedLearningRate(convolution, gain=gain, name=name)
+
+
+def _doubling_convolution(filters, dtype):
+    return EqualizedLearningRate(UpsampleConv2D(filters, 3, dtype=dtype, name="convolution"))
 
 
 class Growing(keras.layers.Layer):
@@ -137,9 +142,8 @@ class GrowingSynthesis(Growing):
         inner = self.dtype_policy if block_dtype is None else keras.dtype_policies.get(block_dtype)
         self.activation = keras.layers.LeakyReLU(LEAK, dtype=inner)
         self.normalization = PixelNormalization(dtype=inner)
-        self.double = NearestUpsample2D(2, dtype=inner)
         # Stage 0 has no block of its own: its maps are the input.
-        self.first = [_convolution(filters, dtype=inner) for filters in self.widths[1:]]
+        self.first = [_doubling_convolution(filters, dtype=inner) for filters in self.widths[1:]]
         self.second = [_convolution(filters, dtype=inner) for filters in self.widths[1:]]
         self.to_image = [
             _convolution(channels, kernel_size=1, dtype=self.dtype_policy, gain=1.0)
@@ -156,7 +160,7 @@ class GrowingSynthesis(Growing):
     def build(self, input_shape):
         """Creates the weights of all stages."""
         super().build(input_shape)
-        for layer in (self.activation, self.normalization, self.double, *self.enlarge):
+        for layer in (self.activation, self.normalization, *self.enlarge):
             layer.build(input_shape)
         batch, height, width, channels = input_shape
         if channels != self.widths[0]:
@@ -168,7 +172,8 @@ class GrowingSynthesis(Growing):
             size = (height * 2**stage, width * 2**stage)
             self.to_image[stage].build((batch, *size, filters))
             if stage > 0:
-                self.first[stage - 1].build((batch, *size, self.widths[stage - 1]))
+                below = (size[0] // 2, size[1] // 2)
+                self.first[stage - 1].build((batch, *below, self.widths[stage - 1]))
                 self.second[stage - 1].build((batch, *size, filters))
 
     def call(self, inputs):
@@ -186,7 +191,6 @@ class GrowingSynthesis(Growing):
         return self.enlarge[self.num_stages - 1 - latest](images)
 
     def _grown(self, maps, stage):
-        maps = self.double(maps)
         for convolution in (self.first[stage - 1], self.second[stage - 1]):
             maps = self.normalization(self.activation(convolution(maps)))
         return maps
