@@ -6,7 +6,6 @@ norms, optimizers) is left out: it is less than a hundredth of a convolutional s
 """
 
 import math
-import statistics
 
 import tensorflow as tf
 from common import alternate
@@ -93,12 +92,72 @@ def count(function):
     Raises:
         ValueError: if there is an operation whose number is not known.
     """
-    return _count(function.graph, function.graph.outputs)
+    return _Body(function.graph).count(function.graph.outputs)
 
 
-def _count(graph, outputs):
-    used = _used(outputs, graph.control_outputs)
-    return sum(_count_one(graph, operation, numbers) for operation, numbers in used.items())
+class _Body:
+    """A traced function, as it is called at one place.
+
+    Args:
+        graph: its `FuncGraph`.
+        given: list of tensors of the outermost function, what its inputs are there; None for the
+            outermost function itself. Defaults to None.
+        decided: dict, by the `ref()` of a condition in the outermost function, whether it holds
+            here. Defaults to none.
+    """
+
+    def __init__(self, graph, given=None, decided=None):
+        self.graph = graph
+        self.given = {x.ref(): y for x, y in zip(graph.inputs, given or graph.inputs, strict=True)}
+        self.decided = decided or {}
+
+    def count(self, outputs):
+        """Returns the operations on which these outputs, and side effects, depend."""
+        used = _used(outputs, self.graph.control_outputs)
+        return sum(self._count_one(operation, numbers) for operation, numbers in used.items())
+
+    def _count_one(self, operation, numbers):
+        if operation.type in PRODUCTS:
+            return 2.0 * PRODUCTS[operation.type](operation)
+        if operation.type in CALLS:
+            return self._count_called("f", operation, numbers, operation.inputs)
+        if operation.type in CONDITIONALS:
+            return self._count_conditional(operation, numbers)
+        is_loop = operation.type in LOOPS
+        if is_loop and not self._count_called("body", operation, numbers, operation.inputs):
+            return 0.0
+        if is_loop or "Conv" in operation.type or "MatMul" in operation.type:
+            raise ValueError(f"Expected one of {sorted(PRODUCTS)}. Received: {operation.type}")
+        return 0.0
+
+    def _count_conditional(self, operation, numbers):
+        condition, *inputs = operation.inputs
+        condition = self._origin(condition)
+        due, idle = (
+            self._count_called(branch, operation, numbers, inputs, {condition.ref(): holds})
+            for branch, holds in (("then_branch", True), ("else_branch", False))
+        )
+        if condition.ref() in self.decided:
+            return due if self.decided[condition.ref()] else idle
+        return due if due == idle else idle + (due - idle) / _period(condition.op)
+
+    def _count_called(self, attribute, operation, numbers, inputs, decided=()):
+        body = self._called(attribute, operation, inputs, decided)
+        return body.count([body.graph.outputs[number] for number in numbers])
+
+    def _called(self, attribute, operation, inputs, decided=()):
+        graph = self.graph._get_function(operation.get_attr(attribute).name).graph
+        return _Body(graph, list(map(self._origin, inputs)), self.decided | dict(decided))
+
+    def _origin(self, tensor):
+        """Follows a tensor out of, and into, what only hands it on."""
+        operation = tensor.op
+        if operation.type == "Identity":
+            return self._origin(operation.inputs[0])
+        if operation.type in CALLS:
+            body = self._called("f", operation, operation.inputs)
+            return body._origin(body.graph.outputs[tensor.value_index])
+        return self.given.get(tensor.ref(), tensor)
 
 
 def _used(tensors, operations):
@@ -116,37 +175,14 @@ def _used(tensors, operations):
     return used
 
 
-def _count_one(graph, operation, numbers):
-    if operation.type in PRODUCTS:
-        return 2.0 * PRODUCTS[operation.type](operation)
-    if operation.type in CALLS:
-        return _count_called(graph, operation, "f", numbers)
-    if operation.type in CONDITIONALS:
-        due, idle = (
-            _count_called(graph, operation, f"{branch}_branch", numbers)
-            for branch in ("then", "else")
-        )
-        return due if due == idle else idle + (due - idle) / _period(operation.inputs[0].op)
-    if operation.type in LOOPS and not _count_called(graph, operation, "body", numbers):
-        return 0.0
-    if operation.type in LOOPS or "Conv" in operation.type or "MatMul" in operation.type:
-        raise ValueError(f"Expected one of {sorted(PRODUCTS)}. Received: {operation.type}")
-    return 0.0
-
-
-def _count_called(graph, operation, attribute, numbers):
-    called = graph._get_function(operation.get_attr(attribute).name).graph
-    return _count(called, [called.outputs[number] for number in numbers])
-
-
-def _period(predicate):
+def _period(condition):
     """Returns the k of `step % k == 0`, which decides when a lazy penalty is due."""
-    if predicate.type == "Equal" and predicate.inputs[0].op.type == "FloorMod":
-        period, rest = predicate.inputs[0].op.inputs[1], predicate.inputs[1]
+    if condition.type == "Equal" and condition.inputs[0].op.type == "FloorMod":
+        period, rest = condition.inputs[0].op.inputs[1], condition.inputs[1]
         period, rest = tf.get_static_value(period), tf.get_static_value(rest)
         if period is not None and rest == 0:
             return int(period)
-    raise ValueError(f"Expected a condition step % k == 0. Received: {predicate}")
+    raise ValueError(f"Expected a condition step % k == 0. Received: {condition.name}")
 
 
 # --- The roofline -------------------------------------------------------------------------------
@@ -162,8 +198,8 @@ CONVOLUTIONS = {
 def roofline(dtype, rounds=5, quick=False):
     """Returns the most operations a second of a plain matrix product and a plain convolution.
 
-    Each shape runs as a `tf.function` of four in a row, with and without XLA; the median round of
-    the best one counts.
+    Each shape runs as a `tf.function` of four in a row, with and without XLA; the best round of the
+    best one counts: what disturbs a round is no property of the machine.
 
     Args:
         dtype: str, a dtype or a Keras policy, of which the compute dtype counts.
@@ -207,6 +243,6 @@ def _speed(name, operation, start, rounds):
     functions = {xla: tf.function(four, jit_compile=xla, autograph=False) for xla in (False, True)}
     operations = count(functions[False].get_concrete_function(start))
     ways = {xla: lambda f=f: f(start).numpy() for xla, f in functions.items()}
-    seconds = {xla: statistics.median(s) for xla, s in alternate(ways, rounds).items()}
+    seconds = {xla: min(spent) for xla, spent in alternate(ways, rounds).items()}
     xla = min(seconds, key=seconds.get)
     return {"shape": name, "xla": xla, "flops_per_second": operations / seconds[xla]}
