@@ -6,9 +6,10 @@ The zoo's DCGAN of MNIST and SNGAN's residual networks of CIFAR-10, untrained (t
 long), at batches of 1, 8 and 64, in four ways: both signatures of the SavedModel, as TensorFlow
 Serving calls them (`serving_default` is given latents, `generate` a seed and a count), and the two
 methods in Python, `generate(n, seed)` and `predict(latents)`. Each call draws other latents, and
-ends when its samples are in memory. All ways of a model and a batch take turns, call by call, for
---seconds each, at least --calls calls. p50 and p99 are of the latencies of single calls, with
-linear interpolation; samples/s are those of all calls over their seconds.
+ends when its samples are in memory. All ways of a model and a batch take turns, call by call: as
+often as the slowest can in --seconds, and at least --calls times. p50 and p99 are of the latencies
+of single calls, with linear interpolation, so that p99 of few calls is about the slowest of them;
+samples/s are those of all calls over their seconds.
 """
 
 import itertools
@@ -90,8 +91,8 @@ def main(argv=None):
     made.add_argument("--models", type=words, default=list(MODELS), help=", ".join(MODELS))
     made.add_argument("--recipe", help="instead of that of MNIST and CIFAR-10")
     made.add_argument("--batch_sizes", type=int, nargs="+", default=[1, 8, 64])
-    made.add_argument("--calls", type=int, default=100, help="the least of a way")
-    made.add_argument("--seconds", type=float, default=10.0, help="that a way takes about")
+    made.add_argument("--calls", type=int, default=10, help="the least of a way")
+    made.add_argument("--seconds", type=float, default=20.0, help="that a way takes at most")
     options = parse(made, argv, calls=5, seconds=0.1)
     rows = []
     columns = ["model", "batch", "", "calls", "samples/s", "p50", "p99"]
