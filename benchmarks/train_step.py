@@ -12,8 +12,9 @@ rows of a model take turns, one computing at a time, and the median round counts
 * images/s: the images that a step takes in, over its seconds.
 * compile: seconds of the first call, in which TensorFlow traces and compiles the step.
 * peak memory: the peak of TensorFlow's allocator in a step, over what is in use between steps:
-  activations, gradients and work space, but not weights, optimizer states and libraries. The
-  process's resident memory would not tell: the allocator keeps what is free for the next step.
+  activations, gradients and work space, but not weights, optimizer states and libraries. (The
+  process's resident memory does not tell: the allocator keeps what is free for the next step.) On
+  CPU it does not count tensors below 256 KiB, and nothing without oneDNN.
 * FLOP/s: operations of the matrix products and convolutions of the traced step, gradients
   included, over its seconds; a lazy penalty counts by its share. See benchmarks/flops.py.
 * of the best: that, over the best plain matrix product or convolution of this machine in the same

@@ -7,6 +7,7 @@ import pathlib
 import subprocess
 import sys
 
+import keras
 import pytest
 
 FOLDER = pathlib.Path(__file__).parents[2] / "benchmarks"
@@ -19,9 +20,29 @@ def load(monkeypatch):
     return importlib.import_module
 
 
+def read(path):
+    record = json.loads(path.read_text())
+    assert record["machine"]["cores"] > 0 and "tensorflow" in record["versions"]
+    return record
+
+
 @pytest.fixture
-def run(tmp_path):
-    """Returns a function that runs a script quickly, and gives its exit status, record and text."""
+def run(load, tmp_path, capsys):
+    """Returns a function that runs a script's `main` quickly: exit status, record and text."""
+    policy = keras.config.dtype_policy()
+
+    def run(name, *flags):
+        out = tmp_path / f"{name}.json"
+        status = load(name).main(["--quick", f"--out={out}", *flags])
+        return status, read(out), capsys.readouterr().out
+
+    yield run
+    keras.config.set_dtype_policy(policy)
+
+
+@pytest.fixture
+def run_program(tmp_path):
+    """Returns a function that does the same in a process of its own."""
 
     def run(name, *flags):
         out = tmp_path / f"{name}.json"
@@ -31,8 +52,6 @@ def run(tmp_path):
             command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True
         )
         assert out.exists(), done.stderr
-        record = json.loads(out.read_text())
-        assert record["machine"]["cores"] > 0 and "tensorflow" in record["versions"]
-        return done.returncode, record, done.stdout
+        return done.returncode, read(out), done.stdout
 
     return run

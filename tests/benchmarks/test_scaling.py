@@ -70,7 +70,6 @@ def test_bytes_are_those_of_the_variables_once_an_update(load):
     assert found["gradient_bytes"] == found["generator_bytes"] + 5 * found["discriminator_bytes"]
 
 
-@pytest.mark.slow
 def test_the_script_predicts_from_a_hypothesis(run):
     flags = ("--step_ms=10", "--bandwidth_gbps=400", "--recipe=digits", "--image_size=16")
     status, record, text = run("scaling", *flags, "--latency_us=0")
