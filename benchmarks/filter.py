@@ -11,19 +11,16 @@ by heart. Writes results/filter.json, and prints a table.
 """
 
 import argparse
-import json
 import pathlib
 
 import kgan  # isort: split
 
 import numpy as np
+from common import RESULTS, markdown, write
 
 from kgan.filter import threshold_for
 from kgan.metrics import auroc, gives_probability, realness
 from kgan.report.run import Run
-from kgan.zoo.run import machine, versions
-
-RESULTS = pathlib.Path(__file__).parent / "results" / "filter.json"
 
 
 def digits(split, n, seed=0):
@@ -62,25 +59,25 @@ def compare(discriminators, samples, n):
 
 
 def table(rows):
-    lines = [
-        "| discriminator of | held-out digits against | AUROC | found, where 95 % of reals pass |",
-        "| --- | --- | --- | --- |",
+    columns = [
+        "discriminator of",
+        "held-out digits against",
+        "AUROC",
+        "found, where 95 % of reals pass",
     ]
+    lines = []
     for row in rows:
-        kind = (
-            row["images"] if row["images"] == "training digits" else f"samples of {row['images']}"
-        )
-        lines.append(
-            f"| {row['discriminator']} | {kind} | {row['auroc']:.3f} | {row['found']:.1%} |"
-        )
-    return "\n".join(lines)
+        kind = row["images"]
+        kind = kind if kind == "training digits" else f"samples of {kind}"
+        lines.append([row["discriminator"], kind, f"{row['auroc']:.3f}", f"{row['found']:.1%}"])
+    return markdown(columns, lines)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", nargs=2, metavar="RUN", help="folders of runs on MNIST")
     parser.add_argument("--n", type=int, default=2000, help="images of each kind")
-    parser.add_argument("--out", type=pathlib.Path, default=RESULTS)
+    parser.add_argument("--out", type=pathlib.Path, default=RESULTS / "filter.json")
     arguments = parser.parse_args()
     runs = [Run(path) for path in arguments.runs]
     gans = {run.name: run.gan for run in runs}
@@ -90,9 +87,7 @@ def main():
         run.name: {"command": run.config.get("command"), "steps": run.config.get("steps")}
         for run in runs
     }
-    result = {"n": arguments.n, "runs": about, "rows": rows}
-    result |= {"versions": versions(), "machine": machine()}
-    arguments.out.write_text(json.dumps(result, indent=2) + "\n")
+    write(arguments.out, n=arguments.n, runs=about, rows=rows)
     print(table(rows))
 
 

@@ -9,17 +9,14 @@ published code: the root of the product of the covariances, of which the real pa
 the median seconds and how far the results differ, and writes them as JSON.
 """
 
-import argparse
-import json
-import pathlib
 import statistics
-import time
+import sys
 
 import numpy as np
 import scipy.linalg
+from common import alternate, markdown, parse, parser, write
 
 from kgan.metrics.frechet import frechet_distance
-from kgan.zoo.run import machine, versions
 
 
 def by_sqrtm(first, second):
@@ -42,12 +39,13 @@ def gaussians(dim, samples, rng):
 def measure(dim, samples, rounds, rng):
     """Returns the medians and the difference, a dict."""
     pair = tuple(gaussians(dim, samples, rng))
-    seconds, results = {}, {}
-    for _ in range(rounds):
-        for name, compute in (("kgan", frechet_distance), ("sqrtm", by_sqrtm)):
-            start = time.perf_counter()
-            results[name] = compute(*pair)
-            seconds.setdefault(name, []).append(time.perf_counter() - start)
+    computes = {"kgan": frechet_distance, "sqrtm": by_sqrtm}
+    results = {}
+    ways = {
+        name: lambda name=name, compute=compute: results.update({name: compute(*pair)})
+        for name, compute in computes.items()
+    }
+    seconds = alternate(ways, rounds, warm_up=0)
     medians = {name: statistics.median(times) for name, times in seconds.items()}
     return {
         "dim": dim,
@@ -59,30 +57,29 @@ def measure(dim, samples, rounds, rng):
     }
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--dim", type=int, default=2048, help="dimensions of the features")
-    parser.add_argument("--rounds", type=int, default=3, help="measurements of each")
-    default = pathlib.Path(__file__).parent / "results" / "frechet.json"
-    parser.add_argument("--out", type=pathlib.Path, default=default, help="where the JSON goes")
-    args = parser.parse_args()
+def main(argv=None):
+    made = parser(__doc__, "frechet")
+    made.add_argument("--dim", type=int, default=2048, help="dimensions of the features")
+    made.add_argument("--rounds", type=int, default=3, help="measurements of each")
+    options = parse(made, argv, dim=64, rounds=1)
     rng = np.random.default_rng(0)
-    rows = []
-    print("| samples | dimensions | kgan, s | sqrtm, s | share | relative difference |")
-    print("| --- | --- | --- | --- | --- | --- |")
-    for samples in (5 * args.dim, args.dim // 2):
-        row = measure(args.dim, samples, args.rounds, rng)
-        rows.append(row)
-        print(
-            f"| {samples:,} | {args.dim:,} | {row['seconds']['kgan']:.2f} "
-            f"| {row['seconds']['sqrtm']:.2f} | {row['share']:.2f} "
-            f"| {row['relative_difference']:.1e} |",
-            flush=True,
-        )
-    report = {"rows": rows, "rounds": args.rounds, "machine": machine(), "versions": versions()}
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(json.dumps(report, indent=2) + "\n")
+    rows = [
+        measure(options.dim, samples, options.rounds, rng)
+        for samples in (5 * options.dim, options.dim // 2)
+    ]
+    lines = [
+        [
+            f"{row['samples']:,} samples",
+            *(f"{row['seconds'][name]:.2f} s" for name in ("kgan", "sqrtm")),
+            f"{row['share']:.2f}",
+            f"{row['relative_difference']:.1e}",
+        ]
+        for row in rows
+    ]
+    print(markdown(["fitted to", "kgan", "sqrtm", "share", "results differ by"], lines))
+    write(options.out, rows=rows, rounds=options.rounds)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -11,7 +11,6 @@ force, which is what it takes itself at such a width. Prints a table and writes 
 import argparse
 import json
 import os
-import pathlib
 import resource
 import subprocess
 import sys
@@ -94,13 +93,10 @@ def main():
         row = rows[way] = run(way, options)
         shown = f"{row['seconds']:.1f} | {row['peak_gib']:.2f} GiB | {row['largest_error']:.1e} |"
         print(f"| {way} | {shown}", flush=True)
-    from kgan.zoo.run import machine, versions
+    from common import write  # Loads TensorFlow, which is not to count in scikit-learn's row.
 
-    path = pathlib.Path(options.out)
-    path.parent.mkdir(parents=True, exist_ok=True)
     given = {name: value for name, value in vars(options).items() if name not in ("way", "out")}
-    result = {"options": given, "results": rows, "machine": machine(), "versions": versions()}
-    path.write_text(json.dumps(result, indent=2) + "\n")
+    write(options.out, options=given, results=rows)
 
 
 if __name__ == "__main__":

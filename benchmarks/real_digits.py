@@ -9,7 +9,6 @@ kgan/metrics/README.md, and JSON.
 
 import argparse
 import dataclasses
-import json
 import math
 import pathlib
 import re
@@ -17,13 +16,10 @@ import re
 import kgan  # isort: split
 
 import keras
+from common import RESULTS, markdown, write
 from digits import load_digits
 
-from kgan.files import atomic_path
-from kgan.zoo.run import machine, versions
-
 TABLE = pathlib.Path(__file__).parents[1] / "kgan" / "metrics" / "README.md"
-RESULTS = pathlib.Path(__file__).parent / "results" / "real_digits.json"
 MARKS = "<!-- real digits -->\n", "<!-- end of real digits -->"
 
 
@@ -116,18 +112,14 @@ def _cut(split, part):
 
 def table(rows):
     """Returns the rows as a Markdown table."""
-    lines = [
-        "| measure | features | training digits as samples | against | here | published |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
+    columns = ["measure", "features", "training digits as samples", "against", "here", "published"]
+    lines = []
     for row in rows:
         results = ", ".join(f"{_words(k)} {v:.4g}" for k, v in row["results"].items())
-        features = row["features"] or "images"
-        lines.append(
-            f"| `{row['metric']}` | {features} | {row['samples']:,} | {row['reals']} | {results} "
-            f"| {row['published']} |"
-        )
-    return "\n".join(lines) + "\n"
+        features, samples = row["features"] or "images", f"{row['samples']:,}"
+        line = [f"`{row['metric']}`", features, samples, row["reals"], results, row["published"]]
+        lines.append(line)
+    return markdown(columns, lines) + "\n"
 
 
 def _words(name):
@@ -160,9 +152,7 @@ def main():
         print(table(rows[-1:]).splitlines()[-1], flush=True)
     if not only:
         write_table(table(rows))
-        with atomic_path(RESULTS) as temporary:
-            record = {"rows": rows, "machine": machine(), "versions": versions()}
-            temporary.write_text(json.dumps(record, indent=2) + "\n")
+        write(RESULTS / "real_digits.json", rows=rows)
 
 
 if __name__ == "__main__":

@@ -9,19 +9,17 @@ average of the generator, without a penalty. tf.data's tuner is off, as in kgan.
 Prints the median images a second and writes them as JSON.
 """
 
-import argparse
-import json
-import pathlib
 import statistics
-import time
+import sys
 
 import kgan  # isort: split
 
 import keras
 import numpy as np
 import tensorflow as tf
+from common import alternate, markdown, parse, parser, write
 
-from kgan.zoo.run import machine, versions
+from kgan.zoo.run import machine
 
 WIDTH, KERNEL, LATENT_DIM, HALF_LIFE = 64, 4, 100, 10_000
 
@@ -165,23 +163,16 @@ def make_pytorch(dataset, batch_size):
 
 def measure(ways, steps, rounds, batch_size):
     """Returns the images a second of each way in each round, after one round to warm up."""
-    rates = {name: [] for name in ways}
-    for number in range(rounds + 1):
-        for name, way in ways.items():
-            began = time.perf_counter()
-            way.train(steps)
-            if number:
-                rates[name].append(steps * batch_size / (time.perf_counter() - began))
-    return rates
+    seconds = alternate({name: lambda w=w: w.train(steps) for name, w in ways.items()}, rounds)
+    return {name: [steps * batch_size / s for s in spent] for name, spent in seconds.items()}
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=100, help="steps of a way in a round")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--batch_size", type=int, default=128)
-    parser.add_argument("--out", default="build/step_overhead.json")
-    options = parser.parse_args()
+def main(argv=None):
+    made = parser(__doc__, "step_overhead")
+    made.add_argument("--steps", type=int, default=100, help="steps of a way in a round")
+    made.add_argument("--rounds", type=int, default=7)
+    made.add_argument("--batch_size", type=int, default=128)
+    options = parse(made, argv, steps=2, rounds=2, batch_size=8)
     images = np.random.default_rng(0).uniform(-1, 1, (4096, 28, 28, 1)).astype("float32")
     dataset = tf.data.Dataset.from_tensor_slices((images, np.zeros(4096, "int32")))
     dataset = dataset.repeat().batch(options.batch_size).prefetch(2)
@@ -198,14 +189,11 @@ def main():
     rates = measure(ways, options.steps, options.rounds, options.batch_size)
     medians = {name: statistics.median(values) for name, values in rates.items()}
     fit = medians["kgan.GAN.fit"]
-    print(f"{'':14}{'images/s':>10}{'fit is':>10}")
-    for name, rate in medians.items():
-        print(f"{name:14}{rate:10.0f}{fit / rate:9.2f}x")
-    path = pathlib.Path(options.out)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    result = {"options": vars(options), "images_per_second": rates, "medians": medians}
-    path.write_text(json.dumps({**result, "machine": machine(), "versions": versions()}, indent=2))
+    lines = [[name, f"{rate:,.0f}", f"{fit / rate:.2f}x"] for name, rate in medians.items()]
+    print(markdown(["", "images/s", "`fit` is"], lines))
+    write(options.out, options=vars(options), images_per_second=rates, medians=medians)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -12,8 +12,6 @@ there is a second, fair row for it: its samples against training digits that wen
 """
 
 import argparse
-import json
-import pathlib
 import shutil
 import signal
 import subprocess
@@ -22,9 +20,10 @@ import time
 
 import kgan  # isort: split
 
+from common import write
 from digits import load_digits
 
-from kgan.zoo.run import RunFolder, machine, versions
+from kgan.zoo.run import RunFolder, machine
 
 NUM_SAMPLES = 10_000
 PEER_LATENT_DIM, PEER_BATCH_SIZE, PEER_IMAGE_SIZE = 100, 64, 32
@@ -174,9 +173,7 @@ def main():
     print(", ".join(f"kgan is {r:.1f} times nearer than {n}" for n, r in ratios.items() if r != 1))
     result = {"minutes": options.minutes, "num_samples": NUM_SAMPLES, "results": results}
     result |= {"real_test_digits": floor, "times_nearer": ratios}
-    pathlib.Path(options.out).write_text(
-        json.dumps({**result, "machine": machine(), "versions": versions()}, indent=2) + "\n"
-    )
+    write(options.out, **result)
 
 
 if __name__ == "__main__":
