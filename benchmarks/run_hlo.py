@@ -90,19 +90,25 @@ def _start(number, parameter, stored, values):
     )
 
 
-def read_all(folder, models):
-    """Returns the folder's programs, of these models or all, by model, batch size and dtype."""
+def read_all(folder, models="all"):
+    """Returns the folder's programs by model, batch size and dtype.
+
+    Args:
+        folder: path.
+        models: str, which of them: names with commas between them. Defaults to "all".
+
+    Raises:
+        ValueError: if there is none of such a name, or none at all.
+    """
     programs = [
         Program.read(path.with_name(path.name.removesuffix(".hlo.gz") + ".json"))
         for path in sorted(pathlib.Path(folder).glob("*.hlo.gz"))
     ]
-    found = {program.facts["model"] for program in programs}
-    unknown = sorted(set(models or ()) - found)
-    if unknown or not programs:
-        raise ValueError(
-            f"{folder} holds exported steps of {sorted(found)}. Received: models={unknown}"
-        )
-    chosen = [program for program in programs if not models or program.facts["model"] in models]
+    found = sorted({program.facts["model"] for program in programs})
+    wanted = found if models == "all" else models.split(",")
+    if not programs or not set(wanted) <= set(found):
+        raise ValueError(f"{folder} holds exported steps of {found}. Received: models={models!r}")
+    chosen = [program for program in programs if program.facts["model"] in wanted]
     return sorted(chosen, key=lambda program: (*_group(program), program.facts["dtype"]))
 
 
@@ -303,11 +309,11 @@ def table_row(row):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=pathlib.Path, help="what xla_step.py --export has written")
-    parser.add_argument("--models", help="names with commas between them; all if not given")
+    parser.add_argument("--models", default="all", help="names with commas between them")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.5, help="about what a round takes")
     options = parser.parse_args()
-    programs = read_all(options.folder, options.models and options.models.split(","))
+    programs = read_all(options.folder, options.models)
     record = {"machine": device_facts(), "rows": []}
     print(f"{record['machine']['device']} ({record['machine']['platform']}), jax {jax.__version__}")
     titles = ("model", "batch", "dtype", *(title for title, _, _ in COLUMNS))

@@ -269,13 +269,13 @@ def chosen(models):
     """Returns the zoo's modules by name: those with these names, or all.
 
     Args:
-        models: str with commas between names, or None.
+        models: str with commas between names, or "all".
 
     Raises:
         ValueError: if there is no such module.
     """
     found = recipes()
-    names = list(found) if models is None else models.split(",")
+    names = list(found) if models == "all" else models.split(",")
     for name in names:
         if name not in found:
             raise ValueError(f"Unknown model. {suggest(name, found)} Received: {name!r}")
@@ -289,7 +289,7 @@ def cells(options):
         source = prepared(module, recipe, kgan.data.ImageSource.find)(
             "digits", image_size=options.image_size, channels=options.channels
         )
-        for dtype in options.dtypes.split(","):
+        for dtype in options.dtype.split(","):
             keras.backend.clear_session()
             keras.config.set_dtype_policy(dtype)
             gan = make_gan(module, recipe, source)
@@ -335,9 +335,9 @@ def time_all(options):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--models", help="names with commas between them; all if not given")
+    parser.add_argument("--models", default="all", help="names with commas between them")
     parser.add_argument("--batch_sizes", default="64,256,1024,4096", help="a discriminator update")
-    parser.add_argument("--dtypes", default=",".join(DTYPES), help="dtype policies of Keras")
+    parser.add_argument("--dtype", default=",".join(DTYPES), help="dtype policies of Keras")
     parser.add_argument("--tf32", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--recipe", default="default", help="which of each model's recipes")
     parser.add_argument("--image_size", default="64")
