@@ -193,7 +193,7 @@ class Run:
         lowered = jitted.lower(*shapes)
         began = time.perf_counter()
         step = lowered.compile()
-        facts = {"compile_seconds": time.perf_counter() - began, "flops": _flops(lowered)}
+        facts = {"compile_seconds": time.perf_counter() - began, "flops": _flops(jitted, shapes)}
         memory = step.memory_analysis()
         if memory is not None:
             needed = memory.argument_size_in_bytes + memory.output_size_in_bytes
@@ -217,7 +217,8 @@ class Run:
 
     def not_finite(self):
         """Returns the names of the outputs that hold a number which is not finite."""
-        return [name for name, value in self.named() if not jax.numpy.isfinite(value).all()]
+        # On the host, where no shape needs a program of its own to be compiled.
+        return [name for name, value in self.named() if not np.isfinite(np.asarray(value)).all()]
 
     def logs(self):
         """Returns what the step reports, as floats."""
@@ -225,10 +226,15 @@ class Run:
         return {name: float(value) for name, value in itertools.islice(self.named(), count)}
 
 
-def _flops(lowered):
-    """Returns what XLA counts before it optimises, or None if it does not tell."""
-    costs = lowered.cost_analysis()
-    costs = costs[0] if isinstance(costs, (list, tuple)) else costs
+def _flops(jitted, shapes):
+    """Returns what XLA counts before it optimises, or None where JAX has no CPU beside the rest."""
+    try:
+        cpu = jax.devices("cpu")[0]
+    except RuntimeError:  # JAX_PLATFORMS leaves it out
+        return None
+    # The count is the same for all devices, but clients of plug-ins (such as CUDA's) do not tell.
+    with jax.default_device(cpu):
+        costs = jitted.lower(*shapes).cost_analysis()
     return (costs or {}).get("flops")
 
 

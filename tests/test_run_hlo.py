@@ -68,6 +68,22 @@ class Explosion(benchmarks.Walk):
         return {"reach": tf.reduce_max(self.position)}
 
 
+class Portrait(benchmarks.Walk):
+    """Tells what its large variables are like."""
+
+    def __init__(self):
+        super().__init__()
+        noise = np.random.default_rng(0).normal(0.3, 0.02, (200, 100)).astype("float32")
+        self.noise, self.shadow = tf.Variable(noise), tf.Variable(noise)
+
+    def train_step(self, batch):
+        self.steps.assign_add(1)
+        difference = tf.reduce_max(tf.abs(self.noise - self.shadow))
+        mean = tf.reduce_mean(self.noise)
+        spread = tf.sqrt(tf.reduce_mean((self.noise - mean) ** 2))
+        return {"difference": difference, "mean": mean, "spread": spread}
+
+
 def alone(code, *arguments):
     """Runs code where there is no TensorFlow, and returns what it was like."""
     if importlib.util.find_spec("jax") is None:
@@ -126,6 +142,19 @@ def test_state_goes_from_step_to_step(benchmark, tmp_path):
     with np.load(tmp_path / "walk.after.npz") as received:
         for number, output in enumerate(facts["outputs"]):
             np.testing.assert_array_equal(received[f"arr_{number}"], expected[output["name"]])
+
+
+def test_large_variables_are_drawn_anew(benchmark, tmp_path):
+    benchmark.export(Portrait(), tf.ones((4, 2)), tmp_path / "portrait", FACTS | {"model": "it"})
+    assert (tmp_path / "portrait.npz").stat().st_size < 2000  # of 160,000 bytes
+    there = alone(STEP, tmp_path, 1)
+    assert there.returncode == 0, there.stderr
+    with np.load(tmp_path / "portrait.after.npz") as received:
+        difference, mean, spread = (received[f"arr_{number}"] for number in range(3))
+    assert difference == 0
+    # 20,000 draws: ten standard errors of the mean.
+    assert mean == pytest.approx(0.3, abs=10 * 0.02 / 20_000**0.5)
+    assert spread == pytest.approx(0.02, rel=0.03)
 
 
 def test_the_program_times_and_tells_what_failed(benchmark, tmp_path):
