@@ -50,10 +50,10 @@ MOST_STORED = 16_384
 # What XLA calls a type, as NumPy calls it.
 TYPES = {"PRED": "bool", "BF16": "bfloat16", "S": "int", "U": "uint", "F": "float"}
 COLUMNS = (
-    ("images/s", lambda row: f"{row['xla']['images_per_second']:,.0f}"),
+    ("XLA images/s", lambda row: f"{row['xla']['images_per_second']:,.0f}"),
     ("ms", lambda row: f"{row['xla']['milliseconds']:,.2f}"),
     ("compile s", lambda row: f"{row['xla']['compile_seconds']:.1f}"),
-    ("images/s", lambda row: f"{row['plain']['images_per_second']:,.0f}"),
+    ("plain images/s", lambda row: f"{row['plain']['images_per_second']:,.0f}"),
     ("ms", lambda row: f"{row['plain']['milliseconds']:,.2f}"),
     ("first step s", lambda row: f"{row['plain']['compile_seconds']:.1f}"),
     ("XLA is", lambda row: f"{row['xla_is']:.2f}x"),
@@ -322,7 +322,7 @@ def time_all(options):
     device = computer["gpus"][0] if computer["gpus"] else computer["processor"]
     if not computer["gpus"]:
         print("TensorFlow sees no GPU: these are the numbers of the CPU.")
-    print(f"{device}: XLA, and then the step without it\n")
+    print(f"{device}\n")
     titles = ("model", "batch", "dtype", *(title for title, _ in COLUMNS))
     print(f"| {' | '.join(titles)} |\n|{' --- |' * len(titles)}")
     record = {"device": device, "machine": computer, "versions": versions(), "rows": []}
@@ -330,7 +330,8 @@ def time_all(options):
         row = facts | timed_row(gan, batch, options.seconds, options.rounds)
         print(table_row(row), flush=True)
         record["rows"].append(row)
-        options.out.write_text(json.dumps(record, indent=2) + "\n")
+        with atomic_path(options.out) as to:
+            to.write_text(json.dumps(record, indent=2) + "\n")
 
 
 def main():
