@@ -109,7 +109,8 @@ def test_conforms(kind, fir_kernel):
 @pytest.mark.parametrize("kind", LAYERS)
 def test_equals_the_plain_form(kind, kernel_size, fir_kernel):
     """Whatever the sides, also of one pixel, and the channels: outputs and both derivatives."""
-    for sides in ((6, 8), (5, 7), (4, 3), (2, 2), (1, 4)):
+    small = ((4, 3), (2, 2), (1, 4)) if kernel_size == (3, 3) else ()
+    for sides in ((6, 8), (5, 7), *small):
         if fir_kernel and kind != "upsample" and min(sides) < 2:
             continue
         channels = int(RNG.integers(1, 5))
