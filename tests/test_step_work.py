@@ -19,7 +19,7 @@ BACK_TO_WEIGHTS = DISCRIMINATOR + DISCRIMINATOR - 1
 BACK_TO_GENERATOR = DISCRIMINATOR + 2 * GENERATOR
 
 
-def make_gan(normalized=False, batch_norm=False, **compile_options):
+def make_gan(normalized=False, **compile_options):
     convolution = functools.partial(keras.layers.Conv2D, kernel_size=3, strides=2, padding="same")
     wrap = kgan.layers.SpectralNormalization if normalized else lambda layer: layer
     generator = keras.Sequential(
@@ -35,7 +35,6 @@ def make_gan(normalized=False, batch_norm=False, **compile_options):
             keras.Input((8, 8, 1)),
             wrap(convolution(2)),
             keras.layers.LeakyReLU(),
-            *([keras.layers.BatchNormalization()] if batch_norm else []),
             wrap(convolution(3)),
             keras.layers.LeakyReLU(),
             keras.layers.Flatten(),
