@@ -162,6 +162,7 @@ class GAN(backend.Trainer, keras.Model):
         """How often the generator has been updated, an int; 0 before `compile`."""
         if not self.compiled:
             return 0
+        self.synchronize()
         # A variable of several replicas is no int by itself.
         return int(self.generator_optimizer.iterations.numpy())
 
@@ -723,28 +724,32 @@ class GAN(backend.Trainer, keras.Model):
         return {name: tracker.result() for name, tracker in self._trackers.items()}
 
     def judge_step(self, data):
-        """Plays one round without learning, and shows the metrics reals and averaged fakes."""
+        """Plays one round without learning; returns its logs, and what metrics compare or None."""
         images, labels = self.unpack(data)
         end = self._whole_packs(images)
         images, labels = images[:end], _rows(labels, slice(end))
         logs, _ = _split(self.compute_losses(images, labels, training=False))
         logs = self._track({**logs, **self._state_logs()}, ops.shape(images)[0])
-        if self._evaluation_metrics:
-            latents = self.sample_latents(ops.shape(images)[0], training=False)
-            fake_images = self(self._inputs(latents, labels if self.is_conditional else None))
-            known = labels
-            reads = any(getattr(metric, "reads", None) for metric in self._evaluation_metrics)
-            if not self.is_conditional and reads:
-                # What reads reals compares with labels that an unconditional GAN does not take.
-                known = keras.utils.unpack_x_y_sample_weight(data)[1]
-                known = None if known is None else known[:end]
-            for metric in self._evaluation_metrics:
-                # Those of kgan.metrics look at more than two batches of images.
-                if hasattr(metric, "update_from"):
-                    metric.update_from(self, images, fake_images, known)
-                else:
-                    metric.update_state(images, fake_images)
-        return logs
+        if not self._evaluation_metrics:
+            return logs, None
+        latents = self.sample_latents(ops.shape(images)[0], training=False)
+        fake_images = self(self._inputs(latents, labels if self.is_conditional else None))
+        known = labels
+        reads = any(getattr(metric, "reads", None) for metric in self._evaluation_metrics)
+        if not self.is_conditional and reads:
+            # What reads reals compares with labels that an unconditional GAN does not take.
+            known = keras.utils.unpack_x_y_sample_weight(data)[1]
+            known = None if known is None else known[:end]
+        return logs, (images, fake_images, known)
+
+    def show_metrics(self, images, fake_images, labels):
+        """Shows the metrics that `compile` was given a batch of reals and of averaged fakes."""
+        for metric in self._evaluation_metrics:
+            # Those of kgan.metrics look at more than two batches of images.
+            if hasattr(metric, "update_from"):
+                metric.update_from(self, images, fake_images, labels)
+            else:
+                metric.update_state(images, fake_images)
 
     def evaluate(self, *args, callbacks=None, return_dict=False, **kwargs):
         """Keras's `evaluate`, with the same latents each time.

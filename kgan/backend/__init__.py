@@ -16,27 +16,41 @@ else:
     )
 
 Trainer = framework.Trainer
+accumulate = framework.accumulate
 all_gather = framework.all_gather
 assert_in_graph = framework.assert_in_graph
 assign = framework.assign
 batch_norm = framework.batch_norm
+compiled = framework.compiled
 cond = framework.cond
+devices = framework.devices
 input_gradients = framework.input_gradients
 is_eager = framework.is_eager
+make_deterministic = framework.make_deterministic
 mean_of_replicas = framework.mean_of_replicas
 num_replicas = framework.num_replicas
+precise = framework.precise
 replica = framework.replica
+variables_are_current = framework.variables_are_current
+write_rows = framework.write_rows
 
 __all__ = [
     "Trainer",
+    "accumulate",
     "all_gather",
     "assert_in_graph",
     "assign",
     "batch_norm",
+    "compiled",
     "cond",
+    "devices",
     "input_gradients",
     "is_eager",
+    "make_deterministic",
     "mean_of_replicas",
     "num_replicas",
+    "precise",
     "replica",
+    "variables_are_current",
+    "write_rows",
 ]

@@ -7,12 +7,25 @@ they mean nothing outside of its trace: `_Recording` tells which they are.
 
 import contextlib
 import functools
+import itertools
+import os
 
 import jax
 import keras
+import numpy as np
+import tensorflow as tf
+
+from kgan.quiet import quiet_start
 
 # Keras offers no public way to read the scope that variables are read and assigned in.
 from keras.src.backend.common.stateless_scope import get_stateless_scope
+
+# TensorFlow feeds and measures here; it would take the memory of GPUs that JAX computes on.
+with quiet_start():
+    tf.config.set_visible_devices([], "GPU")
+
+# Whether variables hold the state of the last step at any time; here, after `synchronize`.
+variables_are_current = False
 
 
 class _Recording(keras.StatelessScope):
@@ -149,6 +162,50 @@ def assign(variables, values):
         variable.assign(value)
 
 
+# --- What metrics keep ---------------------------------------------------------------------------
+# Metrics are shown a batch after its step, outside of what is compiled.
+
+
+def precise():
+    """Returns a context in which `keras.ops` computes in 64 bits where it is told to."""
+    return jax.enable_x64(True)
+
+
+def accumulate(variable, value):
+    """Adds to a variable.
+
+    Args:
+        variable: `keras.Variable`.
+        value: tensor of its shape and type.
+    """
+    variable.assign(variable.value + value)
+
+
+def write_rows(variable, places, rows):
+    """Writes rows of a variable.
+
+    Args:
+        variable: `keras.Variable`.
+        places: int tensor `(n,)`.
+        rows: tensor `(n, …)`.
+    """
+    variable.assign(_written(variable.value, places, rows))
+
+
+@functools.partial(jax.jit, donate_argnums=0)  # In place, which the old value does not survive.
+def _written(values, places, rows):
+    return values.at[places].set(rows)
+
+
+def compiled(function):
+    """Returns a function without state, of an array to a dict of tensors, that runs as one program.
+
+    Args:
+        function: callable.
+    """
+    return jax.jit(lambda x: function(x))
+
+
 # --- Checks -------------------------------------------------------------------------------------
 
 
@@ -174,6 +231,20 @@ def assert_in_graph(condition, message, shown, x):
     return x
 
 
+# --- The machine --------------------------------------------------------------------------------
+
+
+def devices():
+    """Returns the names of the GPUs and TPUs that are trained on, a list of str."""
+    return [device.device_kind for device in jax.devices() if device.platform != "cpu"]
+
+
+def make_deterministic():
+    """Makes equal runs equal to the bit on a GPU too; must stand before the first computation."""
+    flags = os.environ.get("XLA_FLAGS", "")
+    os.environ["XLA_FLAGS"] = f"{flags} --xla_gpu_deterministic_ops=true".strip()
+
+
 # --- The step -----------------------------------------------------------------------------------
 
 # The parts of the state, in the order of Keras's steps.
@@ -183,6 +254,8 @@ PARTS = (
     "optimizer_variables",
     "metrics_variables",
 )
+# Those of a step that does not learn.
+JUDGED = tuple(part for part in PARTS if part != "optimizer_variables")
 
 
 class Trainer:
@@ -204,9 +277,14 @@ class Trainer:
         return self._stateless(self.play_step, PARTS, state, data)
 
     def test_step(self, state, data):
-        """Plays one round without learning."""
-        parts = [part for part in PARTS if part != "optimizer_variables"]
-        return self._stateless(self.judge_step, parts, state, data)
+        """Plays one round without learning, and returns its logs with what metrics compare."""
+        return self._stateless(self.judge_step, JUDGED, state, data)
+
+    def predict_step(self, state, data):
+        """Computes the samples of a batch of inputs."""
+        inputs, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        outputs, after = self._stateless(self, PARTS[:2], state, inputs)
+        return outputs, after[1]
 
     def _stateless(self, step, parts, state, data):
         """Returns a step's logs and the state after it, from the state before it."""
@@ -224,13 +302,13 @@ class Trainer:
     def _state_variables(self):
         """Returns a dict by part of all variables that a step reads or assigns."""
         components = [v for one in (*self._components, *self._observers) for v in one.variables]
-        optimizers = (self.generator_optimizer, self.discriminator_optimizer)
-        measured = [v for metric in self._evaluation_metrics for v in metric.variables]
+        players = ("generator", "discriminator") if self.compiled else ()
+        optimizers = [getattr(self, f"{player}_optimizer") for player in players]
         return {
             "trainable_variables": self.trainable_variables,
             "non_trainable_variables": [*self.non_trainable_variables, *components],
             "optimizer_variables": [v for one in optimizers for v in one.variables],
-            "metrics_variables": [*self.metrics_variables, *measured],
+            "metrics_variables": self.metrics_variables,
         }
 
     def differentiate(self, players, images, labels):
@@ -287,15 +365,54 @@ class Trainer:
         step = self.train_function
         self.train_function = lambda state, batches: step(state, map(self._checked, batches))
 
+    def make_test_function(self, force=False):
+        """Makes what `evaluate` calls for each step, which shows the metrics what the step made."""
+        if self.test_function is not None and not force:
+            return
+        super().make_test_function(force)
+        step = self.test_function
+
+        def test_function(state, batches):
+            more = itertools.islice(batches, self.steps_per_execution)
+            for data in itertools.chain([next(more)], more):
+                (logs, shown), state = step(state, iter([self._checked(data)]))
+                if shown is not None:
+                    # Metrics may ask the GAN, and draw from its random state.
+                    self._take(JUDGED, state)
+                    self.show_metrics(*shown)
+                    state = self._get_jax_state(**dict.fromkeys(JUDGED, True))
+            return logs, state
+
+        self.test_function = test_function
+
     def _checked(self, data):
-        self.unpack(data)
+        """Returns a batch; a compiled step sees its shapes, and no number such as a label's."""
+        leaves = keras.tree.flatten(data)
+        if any(keras.backend.is_int_dtype(x.dtype) for x in leaves if x is not None):
+            self.unpack(keras.tree.map_structure(_numbers, data))
         return data
+
+    def evaluate(self, *args, **kwargs):
+        """Keras's, also in the middle of an epoch of `fit`."""
+        self.synchronize()
+        return super().evaluate(*args, **kwargs)
+
+    def predict(self, *args, **kwargs):
+        """Keras's, also in the middle of an epoch of `fit`."""
+        self.synchronize()
+        return super().predict(*args, **kwargs)
 
     # --- Keras's way to carry the state from step to step, for two optimizers -------------------
 
     def _get_jax_state(self, purge_model_variables=False, **parts):
         variables = self._state_variables()
         return tuple([v.value for v in variables[part]] for part in PARTS if parts.get(part))
+
+    def _take(self, parts, state):
+        """Gives the variables the state of a step."""
+        self._jax_state = dict(zip(parts, state, strict=True))
+        self._jax_state_synced = False
+        self.jax_state_sync()
 
     def jax_state_sync(self):
         """Gives the variables the state of the last step."""
@@ -310,6 +427,12 @@ class Trainer:
     def _get_state_sharding_spec(self):
         variables = self._state_variables()
         return tuple([v.value.sharding for v in variables[part]] for part in PARTS)
+
+
+def _numbers(x):
+    """Returns whole numbers on the host, and no floats: reading those would wait for the device."""
+    is_float = keras.backend.is_float_dtype(keras.backend.standardize_dtype(x.dtype))
+    return np.zeros((0, *x.shape[1:]), "float32") if is_float else np.asarray(x)
 
 
 def _split(logs):

@@ -8,6 +8,9 @@ import tensorflow as tf
 
 from kgan.quiet import quiet_start
 
+# Whether variables hold the state of the last step at any time.
+variables_are_current = True
+
 # --- Gradients ----------------------------------------------------------------------------------
 
 
@@ -117,6 +120,48 @@ def _assign_all(strategy, variables, values):
         strategy.extended.update(variable, lambda v, x: v.assign(x), args=(value,), group=False)
 
 
+# --- What metrics keep ---------------------------------------------------------------------------
+
+
+def precise():
+    """Returns a context in which `keras.ops` computes in 64 bits where it is told to."""
+    return contextlib.nullcontext()
+
+
+def accumulate(variable, value):
+    """Adds to a variable that replicas sum.
+
+    Args:
+        variable: `keras.Variable`.
+        value: tensor of its shape and type.
+    """
+    variable.value.assign_add(value)
+
+
+def write_rows(variable, places, rows):
+    """Writes rows of a variable.
+
+    Args:
+        variable: `keras.Variable`.
+        places: int tensor `(n,)`.
+        rows: tensor `(n, …)`.
+    """
+    # In place: assign() would copy the whole variable.
+    tf.raw_ops.ResourceScatterNdUpdate(
+        ref=variable.value.handle, indices=places[:, None], updates=rows
+    )
+
+
+def compiled(function):
+    """Returns a function without state, of an array to a dict of tensors, that runs as one graph.
+
+    Args:
+        function: callable.
+    """
+    graph = tf.function(lambda x: function(x), autograph=False)
+    return lambda x: graph(tf.constant(x))
+
+
 # --- Checks -------------------------------------------------------------------------------------
 
 
@@ -141,6 +186,21 @@ def assert_in_graph(condition, message, shown, x):
     # Eager execution has raised by now and returns None.
     with tf.control_dependencies([] if check is None else [check]):
         return tf.identity(x)
+
+
+# --- The machine --------------------------------------------------------------------------------
+
+
+def devices():
+    """Returns the names of the GPUs that are trained on, a list of str."""
+    gpus = tf.config.list_physical_devices("GPU")
+    details = map(tf.config.experimental.get_device_details, gpus)
+    return [one.get("device_name", "GPU") for one in details]
+
+
+def make_deterministic():
+    """Makes equal runs equal to the bit on a GPU too; must stand before the first computation."""
+    tf.config.experimental.enable_op_determinism()
 
 
 # --- The step -----------------------------------------------------------------------------------
@@ -168,8 +228,11 @@ class Trainer:
         return self.play_step(data)
 
     def test_step(self, data):
-        """Plays one round without learning."""
-        return self.judge_step(data)
+        """Plays one round without learning, and shows the metrics what it made."""
+        logs, shown = self.judge_step(data)
+        if shown is not None:
+            self.show_metrics(*shown)
+        return logs
 
     def differentiate(self, players, images, labels):
         """Plays a round, with a tape for each player, and returns each player's gradients.

@@ -76,6 +76,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def save(self):
         """Saves now, unless this step is saved already, and forgets the oldest."""
+        self.model.synchronize()
         step = self.model.steps_trained
         path = self.folder / f"step-{step:08d}.keras"
         if path.exists():

@@ -12,7 +12,9 @@ import zlib
 import keras
 import numpy as np
 import tensorflow as tf
+from keras import ops
 
+from kgan import backend
 from kgan.batches import check_images, check_range, labels_for
 from kgan.files import atomic_path, keras_home
 from kgan.metrics import features as features_room
@@ -196,7 +198,8 @@ class Evaluation:
         seen, parts = _Digest(), []
         for images, labels in self._batches(f"{split}, {network.name}", dataset):
             seen.add(images, labels)
-            outputs = {name: x.numpy() for name, x in self._look(network, images).items()}
+            looked = self._look(network, images)
+            outputs = {name: ops.convert_to_numpy(x) for name, x in looked.items()}
             parts.append(outputs if labels is None else {**outputs, "labels": labels})
         stored = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         if seen.hexdigest() != digest.hexdigest():
@@ -419,13 +422,13 @@ class Evaluation:
         """Returns what a network says of images, computed by a graph for one size of batch."""
         function = self._functions.get(network)
         if function is None:
-            function = self._functions[network] = tf.function(lambda x: network(x), autograph=False)
+            function = self._functions[network] = backend.compiled(network)
         n = len(images)
         self._compiled_size = max(self._compiled_size, n)
         if n < self._compiled_size:
             padding = np.repeat(images[:1], self._compiled_size - n, axis=0)
             images = np.concatenate([images, padding])
-        return {name: x[:n] for name, x in function(tf.constant(images)).items()}
+        return {name: x[:n] for name, x in function(images).items()}
 
     # --- Batches --------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from keras import ops
 
-from kgan import batches
+from kgan import backend, batches
 
 
 def realness(gan, images, labels=None, batch_size=128):
@@ -132,9 +132,10 @@ def auroc(positives, negatives):
 def _probability(gan, scores):
     """Returns what each example's scores mean, `(n,)` in float64."""
     places = math.prod(scores.shape[1:])
-    scores = ops.reshape(ops.cast(scores, "float64"), (-1, places))
-    if gan.compiled:
-        scores = gan.loss.probability(scores)
+    with backend.precise():
+        scores = ops.reshape(ops.cast(scores, "float64"), (-1, places))
+        if gan.compiled:
+            scores = gan.loss.probability(scores)
     return ops.convert_to_numpy(scores).mean(axis=1)
 
 

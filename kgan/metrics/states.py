@@ -4,6 +4,8 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from kgan import backend
+
 _32_BITS = 2**32 - 1
 
 
@@ -25,9 +27,10 @@ class State:
         self._strange = self._add("not_finite", (), "int64")
 
     def _add(self, name, shape, dtype):
-        variable = self._metric.add_variable(
-            shape=shape, initializer="zeros", dtype=dtype, name=f"{self._side}_{name}"
-        )
+        with backend.precise():
+            variable = self._metric.add_variable(
+                shape=shape, initializer="zeros", dtype=dtype, name=f"{self._side}_{name}"
+            )
         self._variables.append(variable)
         return variable
 
@@ -45,7 +48,8 @@ class State:
         """
         strategy = _strategy_outside(self._count)
         if strategy is None:
-            self.add_on_replica(values, labels)
+            with backend.precise():
+                self.add_on_replica(values, labels)
             return
         # A batch that comes outside of the replicas is dealt out to them.
         replicas = strategy.num_replicas_in_sync
@@ -61,8 +65,8 @@ class State:
     def add_on_replica(self, values, labels=None):
         """Takes in this replica's share of a batch; a subclass keeps what it needs of it first."""
         is_strange = ops.logical_not(ops.isfinite(values))
-        self._strange.value.assign_add(ops.sum(ops.cast(is_strange, "int64")))
-        self._count.value.assign_add(ops.cast(ops.shape(values)[0], "int64"))
+        backend.accumulate(self._strange, ops.sum(ops.cast(is_strange, "int64")))
+        backend.accumulate(self._count, ops.cast(ops.shape(values)[0], "int64"))
 
     def is_finite(self):
         """Returns whether all that was seen is finite, kept or not."""
@@ -75,17 +79,19 @@ class State:
 
     def reset(self):
         """Forgets everything."""
-        for variable in self._variables:
-            variable.assign(ops.zeros(variable.shape, dtype=variable.dtype))
+        with backend.precise():
+            for variable in self._variables:
+                variable.assign(ops.zeros(variable.shape, dtype=variable.dtype))
 
     def _increase(self, variable, value):
         """Adds to a variable once, whatever the number of replicas."""
         strategy = _strategy_outside(variable)
+        if strategy is None:
+            with backend.precise():
+                backend.accumulate(variable, value)
+            return
         # assign() would divide by the number of replicas, which an int does not survive.
-        mine = (
-            strategy.experimental_local_results(variable.value)[0] if strategy else variable.value
-        )
-        mine.assign_add(value)
+        strategy.experimental_local_results(variable.value)[0].assign_add(value)
 
 
 class Moments(State):
@@ -109,8 +115,8 @@ class Moments(State):
     def add_on_replica(self, values, labels=None):
         """Takes in this replica's share of a batch; labels do not matter."""
         values = ops.cast(values, "float64")
-        self._sum.value.assign_add(ops.sum(values, axis=0))
-        self._products.value.assign_add(ops.matmul(ops.transpose(values), values))
+        backend.accumulate(self._sum, ops.sum(values, axis=0))
+        backend.accumulate(self._products, ops.matmul(ops.transpose(values), values))
         super().add_on_replica(values)
 
     def mean(self):
@@ -153,10 +159,10 @@ class Samples(State):
         values = ops.cast(values, "float32")
         n = ops.cast(ops.shape(values)[0], "int64")
         slots = self._slots(self._count.value + ops.arange(n, dtype="int64"))
-        self._write(self._values, slots, values)
-        self._write(self._is_kept, slots, ops.ones_like(slots))
+        backend.write_rows(self._values, slots, values)
+        backend.write_rows(self._is_kept, slots, ops.ones_like(slots))
         if self._labels is not None:
-            self._write(self._labels, slots, ops.cast(labels, "int64"))
+            backend.write_rows(self._labels, slots, ops.cast(labels, "int64"))
         super().add_on_replica(values)
 
     def _slots(self, numbers):
@@ -171,13 +177,6 @@ class Samples(State):
         # Two that go to one slot must not leave the label of one with the values of the other.
         latest = ops.segment_max(numbers, slots, num_segments=self._max_samples + 1)
         return ops.where(ops.take(latest, slots) == numbers, slots, self._max_samples)
-
-    @staticmethod
-    def _write(variable, slots, rows):
-        # In place: assign() would copy all that is kept at every batch.
-        tf.raw_ops.ResourceScatterNdUpdate(
-            ref=variable.value.handle, indices=slots[:, None], updates=rows
-        )
 
     def merge(self, state):
         """Takes in what another state of this kind has kept, each stream by its length."""
@@ -231,7 +230,7 @@ class ClassCounts(State):
         classes = ops.argmax(values, axis=-1)
         # XLA does not count in bins.
         ones = ops.ones_like(classes, dtype="int64")
-        self._counts.value.assign_add(ops.segment_sum(ones, classes, self._counts.shape[0]))
+        backend.accumulate(self._counts, ops.segment_sum(ones, classes, self._counts.shape[0]))
         super().add_on_replica(values)
 
     def counts(self):
@@ -259,8 +258,8 @@ class Hits(State):
         labels = ops.cast(labels, "int64")
         is_hit = ops.equal(ops.cast(ops.argmax(values, axis=-1), "int64"), labels)
         is_unknown = ops.logical_or(labels < 0, labels >= self._num_classes)
-        self._hits.value.assign_add(ops.sum(ops.cast(is_hit, "int64")))
-        self._unknown.value.assign_add(ops.sum(ops.cast(is_unknown, "int64")))
+        backend.accumulate(self._hits, ops.sum(ops.cast(is_hit, "int64")))
+        backend.accumulate(self._unknown, ops.sum(ops.cast(is_unknown, "int64")))
         super().add_on_replica(values)
 
     @property
@@ -301,11 +300,10 @@ class SplitEntropies(State):
         numbers = self._count.value + ops.arange(ops.shape(values)[0], dtype="int64")
         splits = ops.mod(numbers + _hash(numbers // self._splits), self._splits)
         rows = ops.one_hot(splits, self._splits, axis=0, dtype="float64")
-        self._sizes.value.assign_add(ops.cast(ops.sum(rows, axis=1), "int64"))
-        self._probabilities.value.assign_add(ops.matmul(rows, p))
-        self._negative_entropies.value.assign_add(
-            ops.matmul(rows, ops.sum(p * log_p, axis=1, keepdims=True))[:, 0]
-        )
+        entropies = ops.matmul(rows, ops.sum(p * log_p, axis=1, keepdims=True))[:, 0]
+        backend.accumulate(self._sizes, ops.cast(ops.sum(rows, axis=1), "int64"))
+        backend.accumulate(self._probabilities, ops.matmul(rows, p))
+        backend.accumulate(self._negative_entropies, entropies)
         super().add_on_replica(values)
 
     def information(self):
@@ -337,4 +335,4 @@ def _hash(numbers):
 
 def _array(variable):
     """Returns a variable's value, summed over the replicas."""
-    return variable.value.numpy()
+    return variable.numpy()

@@ -5,6 +5,7 @@ import warnings
 
 import keras
 
+from kgan import backend
 from kgan.callbacks.checkpoint import list_checkpoints
 from kgan.callbacks.collapse.diagnosis import HISTORY, diagnose
 from kgan.callbacks.collapse.signals import Snapshot, measure
@@ -81,7 +82,7 @@ class CollapseWatch(keras.callbacks.Callback):
         self.diagnoses = []
         self.history = []
         # Keras's own name: where it only looks, it may do so beside the training.
-        self.async_safe = action != "restore"
+        self.async_safe = action != "restore" and backend.variables_are_current
         self._lock = threading.Lock()
         self._restores = 0
         self._forget()
@@ -115,6 +116,7 @@ class CollapseWatch(keras.callbacks.Callback):
                 self._look()
 
     def _look(self):
+        self.model.synchronize()
         self._counted, kept = self._snapshot.read()
         if kept["images"].shape[1] < LEAST_IMAGES:
             return
