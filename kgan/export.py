@@ -8,11 +8,14 @@ Exports a run's GAN again:
 
 import contextlib
 import importlib.util
+import json
 import os
 import pathlib
 import secrets
 import shutil
+import subprocess
 import sys
+import tempfile
 import warnings
 
 import keras
@@ -34,6 +37,22 @@ HALF_PRECISION_TOLERANCE = 5e-2
 FLAGS = flags.FLAGS
 SUFFIXES = {"onnx": ".onnx", "litert": ".tflite"}
 WARM_UP_FILE = "assets.extra/tf_serving_warmup_requests"
+# What a process of its own does where this one has another backend: its arguments are a `.keras`
+# file, where to export to, and `export_gan`'s other arguments as JSON.
+OTHER_PROCESS = """
+import json, sys
+import kgan
+from kgan.export import export_gan
+file, path, arguments = sys.argv[1:]
+try:
+    print(export_gan(kgan.load_gan(file), path, **json.loads(arguments)))
+except Exception as error:
+    sys.exit(f"{type(error).__name__}: {error}")
+"""
+
+
+class ExportError(RuntimeError):
+    """TensorFlow could not export, in a process of its own, what another backend has trained."""
 
 
 class ExportMismatchError(RuntimeError):
@@ -66,6 +85,9 @@ def export_gan(gan, path, format="tf_saved_model", tolerance=None, **kwargs):
     What was written is loaded, run on random latents and labels, and compared with the model.
     It gets its name only then, so a reader finds a whole and checked export or none.
 
+    All formats are TensorFlow's. Under another backend the GAN is saved, and a process of its own
+    with `KERAS_BACKEND=tensorflow` loads and exports it; `generate` then draws from its own seeds.
+
     Args:
         gan: `kgan.GAN`.
         path: str or path: a folder for `"tf_saved_model"`, a file that ends in `.onnx` for
@@ -86,6 +108,7 @@ def export_gan(gan, path, format="tf_saved_model", tolerance=None, **kwargs):
         OSError: if the path cannot be written, or the version exists.
         ImportError: if the format needs a package that is missing.
         ExportMismatchError: if the export computes something else; nothing is left of it.
+        ExportError: if the process of TensorFlow fails; the message holds what it said.
 
     Example:
     >>> gan.export("export").as_posix()
@@ -97,7 +120,31 @@ def export_gan(gan, path, format="tf_saved_model", tolerance=None, **kwargs):
         raise ValueError(f"Unknown format. {suggest(format, FORMATS)} Received: {format!r}")
     if tolerance is not None and not tolerance > 0:
         raise ValueError(f"tolerance must be above 0. Received: {tolerance!r}")
-    return FORMATS[format](gan, pathlib.Path(path), tolerance, **kwargs)
+    path = pathlib.Path(path)
+    if keras.backend.backend() != "tensorflow":
+        return _export_elsewhere(gan, path, format=format, tolerance=tolerance, **kwargs)
+    return FORMATS[format](gan, path, tolerance, **kwargs)
+
+
+def _export_elsewhere(gan, path, **arguments):
+    """Exports in a process with TensorFlow as the backend."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = f"{folder}/model.keras"
+        gan.save(file)
+        answer = subprocess.run(
+            [sys.executable, "-c", OTHER_PROCESS, file, str(path), json.dumps(arguments)],
+            env={**os.environ, "KERAS_BACKEND": "tensorflow"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if answer.returncode:
+        raise ExportError(
+            "Exports are made by TensorFlow, in a process of its own, which failed. Save the GAN, "
+            "load the .keras file under KERAS_BACKEND=tensorflow with its custom classes imported, "
+            f"and export it there. Received: {answer.stderr.strip().splitlines()[-1:]}"
+        )
+    return pathlib.Path(answer.stdout.strip().splitlines()[-1])
 
 
 # --- SavedModel -----------------------------------------------------------------------------------
@@ -491,7 +538,7 @@ def main(argv):
         folder = loading.output_folder(run) or pathlib.Path()
         with quiet_absl():
             path = export_gan(loading.load_gan(run), FLAGS.out or folder / default, format=format)
-    except (ValueError, OSError, ImportError, ExportMismatchError) as error:
+    except (ValueError, OSError, ImportError, ExportError, ExportMismatchError) as error:
         print(f"kgan.export: {error}", file=sys.stderr)
         return 2
     print(path)

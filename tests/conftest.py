@@ -44,4 +44,6 @@ def mnist_dir():
 @pytest.fixture(scope="session")
 def two_replicas():
     """The one MirroredStrategy of this process: TensorFlow's collectives share keys among them."""
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("TensorFlow only: replicas of tf.distribute")
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])

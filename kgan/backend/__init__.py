@@ -28,6 +28,7 @@ input_gradients = framework.input_gradients
 is_eager = framework.is_eager
 make_deterministic = framework.make_deterministic
 mean_of_replicas = framework.mean_of_replicas
+mirrored = framework.mirrored
 num_replicas = framework.num_replicas
 precise = framework.precise
 replica = framework.replica
@@ -48,6 +49,7 @@ __all__ = [
     "is_eager",
     "make_deterministic",
     "mean_of_replicas",
+    "mirrored",
     "num_replicas",
     "precise",
     "replica",

@@ -15,10 +15,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kgan.quiet import quiet_start
-
 # Keras offers no public way to read the scope that variables are read and assigned in.
 from keras.src.backend.common.stateless_scope import get_stateless_scope
+
+from kgan.quiet import quiet_start
 
 # TensorFlow feeds and measures here; it would take the memory of GPUs that JAX computes on.
 with quiet_start():
@@ -239,6 +239,12 @@ def devices():
     return [device.device_kind for device in jax.devices() if device.platform != "cpu"]
 
 
+def mirrored():
+    """Returns a context for building a GAN that all devices of this machine train from now on."""
+    keras.distribution.set_distribution(keras.distribution.DataParallel())
+    return contextlib.nullcontext()
+
+
 def make_deterministic():
     """Makes equal runs equal to the bit on a GPU too; must stand before the first computation."""
     flags = os.environ.get("XLA_FLAGS", "")
@@ -397,10 +403,17 @@ class Trainer:
         self.synchronize()
         return super().evaluate(*args, **kwargs)
 
-    def predict(self, *args, **kwargs):
-        """Keras's, also in the middle of an epoch of `fit`."""
+    def predict(self, x, *args, **kwargs):
+        """Keras's, also in the middle of an epoch of `fit`, and of arrays of any length."""
         self.synchronize()
-        return super().predict(*args, **kwargs)
+        distribution = keras.distribution.distribution()
+        leaves = keras.tree.flatten(x)
+        if distribution is None or not all(isinstance(leaf, np.ndarray) for leaf in leaves):
+            return super().predict(x, *args, **kwargs)
+        # Keras gives each device an equal part of a batch: some examples come twice.
+        n, parts = len(leaves[0]), distribution.device_mesh.shape[0]
+        rows = np.arange(n + -n % parts) % n
+        return super().predict(keras.tree.map_structure(lambda a: a[rows], x), *args, **kwargs)[:n]
 
     # --- Keras's way to carry the state from step to step, for two optimizers -------------------
 

@@ -198,6 +198,11 @@ def devices():
     return [one.get("device_name", "GPU") for one in details]
 
 
+def mirrored():
+    """Returns a context for building a GAN that all GPUs of this machine train."""
+    return tf.distribute.MirroredStrategy().scope()
+
+
 def make_deterministic():
     """Makes equal runs equal to the bit on a GPU too; must stand before the first computation."""
     tf.config.experimental.enable_op_determinism()

@@ -65,7 +65,9 @@ class HistoryPool(Dynamics):
     def after_update(self, round):
         """Lets half a batch of new fakes take places in the pool."""
         images = replicas.gather(round.fake["images"])
-        count = ops.minimum((ops.shape(images)[0] + 1) // 2, self.size)
+        half = (ops.shape(images)[0] + 1) // 2
+        # A number that is known stays one: under JAX it says how large arrays are.
+        count = min(half, self.size) if isinstance(half, int) else ops.minimum(half, self.size)
         filled = ops.cast(self.filled, "int32")
         # A block of neighbours: all places differ, and each is as likely as any other.
         anywhere = ops.cast(keras.random.uniform((), seed=round.seed) * self.size, "int32")

@@ -10,6 +10,7 @@ import subprocess
 import keras
 import tensorflow as tf
 
+from kgan import backend
 from kgan.callbacks import list_checkpoints
 from kgan.files import atomic_path, read_json_object
 from kgan.version import __version__
@@ -110,6 +111,7 @@ def versions():
     return {
         "kgan": __version__,
         "keras": keras.__version__,
+        "backend": keras.backend.backend(),
         "tensorflow": tf.__version__,
         "python": platform.python_version(),
         "git_revision": _git_revision(),
@@ -118,11 +120,7 @@ def versions():
 
 def machine():
     """Returns what a run was computed on: processor, cores, and GPUs if there are any."""
-    gpus = [
-        tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
-        for gpu in tf.config.list_physical_devices("GPU")
-    ]
-    return {"processor": _processor(), "cores": len(_cores()), "gpus": gpus}
+    return {"processor": _processor(), "cores": len(_cores()), "gpus": backend.devices()}
 
 
 def _cores():

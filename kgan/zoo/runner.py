@@ -6,6 +6,7 @@ A zoo module calls `main()` and holds what makes it that GAN: `PAPER`, `RECIPES`
 and result; and `prepare(source, recipe)`, what its GAN sees of the data.
 """
 
+import contextlib
 import dataclasses
 import pathlib
 import shlex
@@ -17,8 +18,9 @@ import keras
 import tensorflow as tf
 
 import kgan
-from kgan import transfer
+from kgan import backend, transfer
 from kgan.data import augmentation
+from kgan.export import ExportError
 from kgan.files import atomic_path
 from kgan.metrics.evaluation import parse_metrics
 from kgan.metrics.splits import datasets_for
@@ -171,7 +173,7 @@ class Training:
             dry_run: bool, whether to stop before anything is written. Defaults to False.
         """
         self._print_configuration()
-        with self._strategy().scope():
+        with self._strategy():
             gan = self._restore() or self._build()
         for callback in self.evaluation:
             callback.evaluation.prepare(callback.dataset, gan)
@@ -191,7 +193,7 @@ class Training:
             tf.config.list_physical_devices()
         keras.utils.set_random_seed(self.flags["seed"])
         if self.flags["deterministic"]:
-            tf.config.experimental.enable_op_determinism()
+            backend.make_deterministic()
         precision = self.flags["mixed_precision"]
         keras.config.set_dtype_policy("float32" if precision == "none" else f"mixed_{precision}")
 
@@ -258,8 +260,8 @@ class Training:
 
     def _strategy(self):
         if self.flags["strategy"] == "mirrored":
-            return tf.distribute.MirroredStrategy()
-        return tf.distribute.get_strategy()
+            return backend.mirrored()
+        return contextlib.nullcontext()
 
     def _build(self):
         task = Task(self.source.image_shape, self.num_classes, self.steps)
@@ -350,8 +352,15 @@ class Training:
         }
         if self.flags["export"]:
             exported = self.folder.export / "1"
-            made["SavedModel"] = exported if exported.exists() else gan.export(self.folder.export)
+            made["SavedModel"] = exported if exported.exists() else self._export(gan)
         _print_lines(made)
+
+    def _export(self, gan):
+        """Exports, and returns where to, or why not: the training is whole all the same."""
+        try:
+            return gan.export(self.folder.export)
+        except ExportError as error:
+            return f"none. {error}"
 
     def _print_configuration(self):
         recipe = [f"{k}={v}" for k, v in dataclasses.asdict(self.recipe).items() if v is not None]
