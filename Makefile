@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Tests and the demo leave the machine usable for others.
 THREADS := TF_CPP_MIN_LOG_LEVEL=3 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 OMP_NUM_THREADS=1
 
-.PHONY: demo test test-slow lint clean
+.PHONY: demo test test-slow test-jax lint clean
 
 demo: $(VENV)/installed
 	$(BIN)/python -m kgan.zoo.dcgan --dataset=digits --out=runs/demo --overwrite \
@@ -16,6 +16,17 @@ test: $(VENV)/installed-dev
 
 test-slow: $(VENV)/installed-dev
 	$(THREADS) $(BIN)/python -m pytest -m slow
+
+# What a backend computes: the step, games and zoo, and the mathematics that they rest on. A compiled
+# step takes seconds and a test makes one, so each part of kgan sends its own tests of it alone.
+JAX_TESTS := tests/backend tests/losses tests/layers tests/backbones tests/dynamics tests/games \
+	tests/penalties tests/augment tests/callbacks/collapse tests/zoo/test_conformance.py \
+	tests/zoo/test_other_backend.py
+JAX := KERAS_BACKEND=jax JAX_PLATFORMS=cpu \
+	XLA_FLAGS="--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+
+test-jax: $(VENV)/installed-dev
+	$(THREADS) $(JAX) $(BIN)/python -m pytest -m "not slow" $(JAX_TESTS)
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -107,10 +107,14 @@ def input_gradients(function, inputs):
         function: callable from `inputs` to outputs of shape `(batch, …)`.
         inputs: float tensor `(batch, …)`.
     """
+
+    def outputs(x):
+        # What JAX computes to differentiate means nothing outside of it.
+        with shared_weights():
+            return ops.cast(function(x), "float32")
+
     # An example's output depends on that example alone, so the sum's gradient holds them all.
-    return backend.input_gradients(
-        lambda x: ops.cast(function(x), "float32"), ops.cast(inputs, "float32")
-    )
+    return backend.input_gradients(outputs, ops.cast(inputs, "float32"))
 
 
 def squared_norms(x):
