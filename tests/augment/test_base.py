@@ -11,6 +11,7 @@ from keras import ops
 
 import kgan
 from tests import conformance, networks
+from tests.frameworks import tensorflow_only
 
 SHAPE = (6, 6, 3)
 IMAGES = np.random.default_rng(0).uniform(-1, 1, (16, *SHAPE)).astype("float32")
@@ -137,6 +138,7 @@ def test_each_example_is_changed_in_its_own_way(name):
     assert not np.allclose(augmented, augmentation(images, seed))
 
 
+@tensorflow_only("its tapes")
 @every_case
 def test_gradient_equals_central_differences(name):
     """All are affine in the images, so that differences over large steps are exact."""
@@ -156,6 +158,7 @@ def test_gradient_equals_central_differences(name):
     np.testing.assert_allclose(slope, central, rtol=1e-4, atol=1e-2)
 
 
+@tensorflow_only("its graphs")
 @every_case
 def test_xla_equals_eager(name, fixed_draws):
     augmentation = make(name)
@@ -251,6 +254,7 @@ def test_r1_goes_through_it(name):
     assert max_difference(*gans) > 1e-4
 
 
+@tensorflow_only("its tapes")
 def test_r1_through_the_geometry_has_the_right_gradient_in_the_weights():
     """T is affine in the image, so for score(x) = w · T(x) the penalty is quadratic in w."""
     augmentation = kgan.augment.ADA(target=None, initial_probability=1.0, color=False)

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from kgan.augment import geometry
 from kgan.augment.matrices import product
+from tests.frameworks import tensorflow_only
 
 HEIGHT, WIDTH = 7, 9
 IMAGES = np.random.default_rng(0).uniform(-1, 1, (3, HEIGHT, WIDTH, 2)).astype("float32")
@@ -193,6 +194,7 @@ def test_shrinking_does_not_alias():
     assert np.std(moved) < 0.1
 
 
+@tensorflow_only("its tapes")
 def test_its_second_derivative_exists():
     inverse = some_maps()
     images = tf.constant(IMAGES)
@@ -209,6 +211,7 @@ def test_its_second_derivative_exists():
     np.testing.assert_allclose(tf.reduce_sum(second * images), 4 * squared, rtol=1e-4)
 
 
+@tensorflow_only("its graphs")
 def test_unknown_batch_size():
     moved = tf.function(
         geometry.resample,

@@ -8,6 +8,7 @@ from keras import ops
 
 import kgan
 from tests import networks
+from tests.frameworks import tensorflow_only
 
 REALS = np.random.default_rng(0).uniform(-1, 1, (400, 4, 4, 1)).astype("float32")
 FAKES = REALS + 10
@@ -41,6 +42,7 @@ def test_images_pass_unchanged():
     np.testing.assert_array_equal(kgan.augment.APA()(REALS, None), REALS)
 
 
+@tensorflow_only("its tapes")
 def test_no_gradient_goes_through_the_pseudo_reals():
     augmentation = kgan.augment.APA(target=None, initial_probability=1.0)
     fakes = tf.constant(FAKES)

@@ -15,6 +15,7 @@ from tests.conformance import (
     check_saving,
     run_layer_test,
 )
+from tests.frameworks import tensorflow_only
 
 SHAPE = (8, 8, 2)
 IMAGES = np.random.default_rng(0).uniform(-1, 1, (3, *SHAPE)).astype("float32")
@@ -77,6 +78,7 @@ def test_scores_are_float32_under_every_policy(policy):
         assert_finite(output)
 
 
+@tensorflow_only("its tapes")
 def test_a_perfect_reconstruction_has_a_finite_gradient():
     images = tf.constant(IMAGES)
     with tf.GradientTape() as tape:

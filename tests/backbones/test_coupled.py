@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from kgan.backbones import CoupledDiscriminator, CoupledGenerator
 from tests.conformance import run_backbone_test
+from tests.frameworks import tensorflow_only
 
 SHAPE = (8, 16, 2)
 LATENT = np.random.default_rng(0).normal(size=(3, 5)).astype("float32")
@@ -26,6 +27,7 @@ def test_conformance():
     run_backbone_test(CoupledDiscriminator, arguments, PAIRS, (3, 2))
 
 
+@tensorflow_only("its tapes")
 def test_a_score_moves_the_shared_layers_and_its_own_first_but_not_the_others():
     model = CoupledDiscriminator(SHAPE, width=4)
     first = reached(model, PAIRS, lambda scores: scores[:, 0])
@@ -37,6 +39,7 @@ def test_a_score_moves_the_shared_layers_and_its_own_first_but_not_the_others():
     assert first & second and first | second == {v.path for v in model.trainable_variables}
 
 
+@tensorflow_only("its tapes")
 def test_an_image_moves_the_shared_layers_and_its_own_half_of_the_last():
     model = CoupledGenerator(SHAPE, latent_dim=5, width=4)
     everything = {v.path for v in model.trainable_variables}

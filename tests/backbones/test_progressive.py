@@ -6,6 +6,7 @@ import tensorflow as tf
 from kgan.backbones import ProgressiveDiscriminator, ProgressiveGenerator
 from kgan.backbones.progressive import PARTS, GrowingAnalysis, GrowingSynthesis
 from tests import conformance
+from tests.frameworks import tensorflow_only
 
 RNG = np.random.default_rng(0)
 LATENT = RNG.normal(size=(4, 5)).astype("float32")
@@ -178,6 +179,7 @@ def test_a_fading_stage_is_mixed_with_what_is_read_from_the_image(discriminator,
     assert np.abs(maps(LARGE, 1.5) - expected).max() > 0.1
 
 
+@tensorflow_only("its tapes")
 @pytest.mark.parametrize("stage", [0, 1])
 def test_later_stages_are_not_computed(generator, discriminator, stage):
     """Even numbers that are none do not matter there, nor to the gradients."""
@@ -203,6 +205,7 @@ def test_later_stages_are_not_computed(generator, discriminator, stage):
     assert np.all(np.isnan(discriminator(generator(LATENT))))
 
 
+@tensorflow_only("its tapes")
 @pytest.mark.slow
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_second_derivatives_are_those_of_eager_execution(jit_compile):

@@ -9,8 +9,10 @@ import warnings
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import kgan
+import kgan.export
 from tests import networks
 from tests.frameworks import BACKEND
 
@@ -143,6 +145,19 @@ def test_metrics_see_every_batch_in_64_bits(steps_per_execution):
     wide = reals.astype("float64")
     np.testing.assert_allclose(state.covariance(), np.cov(wide.T), rtol=1e-6)
     assert set(logs) >= {"frechet_distance", "mse"}
+
+
+def test_exports_are_made_by_tensorflow(tmp_path):
+    gan = make_gan(networks.NUM_CLASSES)
+    path = gan.export(tmp_path / "export")
+    assert path == tmp_path / "export" / "1"
+    serve = tf.saved_model.load(str(path)).signatures["serving_default"]
+    latents, labels = np.array(gan.draw_latents(3, seed=1)), np.array([0, 1, 2], "int32")
+    (images,) = serve(latent=tf.constant(latents), label=tf.constant(labels)).values()
+    expected = gan.predict([latents, labels], verbose=0)
+    np.testing.assert_allclose(images, (expected + 1) / 2, atol=1e-6)
+    with pytest.raises(kgan.export.ExportError, match="Version 1 exists"):
+        gan.export(tmp_path / "export", version=1)
 
 
 TWO_DEVICES = """

@@ -7,6 +7,7 @@ import kgan
 from kgan.backbones import ProgressiveDiscriminator, ProgressiveGenerator
 from kgan.backbones.progressive import PARTS
 from tests import networks
+from tests.frameworks import tensorflow_only
 
 IMAGES = np.random.default_rng(0).uniform(-1, 1, (32, 8, 8, 1)).astype("float32")
 
@@ -132,6 +133,7 @@ def test_every_way_to_run_follows_it(how):
     np.testing.assert_allclose(logs["growth_alpha"], [1, 0.75])
 
 
+@tensorflow_only("its signatures")
 @pytest.mark.slow
 def test_a_half_grown_generator_is_exported(tmp_path):
     gan = make_gan()

@@ -7,6 +7,7 @@ import kgan
 from kgan.backbones import CoupledDiscriminator, CoupledGenerator
 from kgan.games import CoGAN
 from tests.conformance import check_docstring
+from tests.frameworks import tensorflow_only
 
 SHAPE = (8, 16, 1)
 PAIRS = np.random.default_rng(0).uniform(-1, 1, (6, *SHAPE)).astype("float32")
@@ -36,6 +37,7 @@ def test_training_sees_no_pairs():
     np.testing.assert_array_equal(seen[0, :, 8:], PAIRS[-1, :, 8:])
 
 
+@tensorflow_only("its tapes")
 def test_whatever_is_paired_teaches_the_discriminator_the_same():
     gan = build()
     first, second = gan.domains(PAIRS)
@@ -58,6 +60,7 @@ def test_the_loss_is_the_mean_of_the_two_games():
     np.testing.assert_allclose(logs["generator_loss"], np.mean(answers), rtol=1e-5)
 
 
+@tensorflow_only("its tapes")
 def test_one_domains_score_moves_its_own_layers_and_the_shared_ones():
     gan = build()
     with tf.GradientTape(persistent=True) as tape:

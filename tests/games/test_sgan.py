@@ -6,6 +6,7 @@ import tensorflow as tf
 import kgan
 from kgan.games import SGAN
 from tests.conformance import check_docstring
+from tests.frameworks import tensorflow_only
 
 CENTRES = np.array([[0.8, 0.0], [-0.4, 0.7], [-0.4, -0.7]], "float32")
 LABELS = np.array([0, 2, 1, 0, 1, 2, 2, 0], "int32")
@@ -77,6 +78,7 @@ def test_labelled_images_teach_classes_and_are_no_reals_of_the_game():
     assert float(few["classification_loss"]) != float(logs["classification_loss"])
 
 
+@tensorflow_only("its tapes")
 def test_the_indifferent_generator_matches_features_alone():
     gan = matching()
     with tf.GradientTape() as tape:
@@ -147,6 +149,7 @@ def test_replicas_teach_their_part(two_replicas):
     )
 
 
+@tensorflow_only("its errors")
 def test_labels_are_needed_and_known():
     gan = build()
     images, _ = data(8)

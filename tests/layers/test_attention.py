@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from kgan.layers import SelfAttention
 from tests.conformance import run_layer_test
+from tests.frameworks import tensorflow_only
 
 RNG = np.random.default_rng(0)
 MAPS = RNG.normal(size=(2, 4, 6, 16)).astype("float32")
@@ -57,6 +58,7 @@ def test_matches_numpy(x):
     np.testing.assert_allclose(layer(x), expected, rtol=1e-4, atol=1e-5)
 
 
+@tensorflow_only("its tapes")
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_has_second_derivatives(policy, jit_compile):

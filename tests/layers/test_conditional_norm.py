@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from kgan.layers import AdaptiveInstanceNormalization, ConditionalBatchNormalization
 from tests.conformance import run_layer_test
+from tests.frameworks import tensorflow_only
 
 RNG = np.random.default_rng(0)
 MAPS = RNG.normal(2, 3, size=(6, 3, 4, 5)).astype("float32")
@@ -94,6 +95,7 @@ def test_statistics_survive_half_precision(policy):
     np.testing.assert_allclose(tf.cast(outputs, tf.float32), expected, rtol=0.01, atol=0.01)
 
 
+@tensorflow_only("its graphs")
 def test_conditional_batch_norm_trains_under_xla():
     layer = ConditionalBatchNormalization(num_classes=3, momentum=0.5)
     other = ConditionalBatchNormalization(num_classes=3, momentum=0.5)

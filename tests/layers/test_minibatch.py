@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from kgan.layers import MinibatchDiscrimination, MinibatchStandardDeviation
 from tests.conformance import run_layer_test
+from tests.frameworks import tensorflow_only
 
 RNG = np.random.default_rng(0)
 MAPS = RNG.normal(size=(8, 3, 2, 6)).astype("float32")
@@ -44,6 +45,7 @@ def test_standard_deviation_matches_numpy(x, size, features):
     np.testing.assert_allclose(added, np.broadcast_to(expected, added.shape), rtol=1e-5)
 
 
+@tensorflow_only("its graphs")
 @pytest.mark.parametrize("jit_compile", [False, True])
 @pytest.mark.parametrize("batch, size", [(8, 4), (7, 1), (6, 3), (5, 1), (3, 3), (2, 2), (1, 1)])
 def test_groups_are_of_the_largest_size_that_divides_the_batch(batch, size, jit_compile):
@@ -63,6 +65,7 @@ def test_model_with_standard_deviation_takes_any_batch():
     assert model.predict(MAPS, batch_size=5, verbose=0).shape == (8, 1)
 
 
+@tensorflow_only("its tapes")
 def test_equal_examples_deviate_by_the_root_of_epsilon():
     x = tf.ones((4, 3))
     layer = MinibatchStandardDeviation()

@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from kgan.layers import ModulatedConv2D
 from tests.conformance import run_layer_test
+from tests.frameworks import tensorflow_only
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.normal(size=(3, 5, 6, 4)).astype("float32")
@@ -46,6 +47,7 @@ def test_equals_a_kernel_for_each_example(kernel_size, demodulate):
     np.testing.assert_allclose(layer([IMAGES, STYLES]), expected, rtol=1e-4, atol=1e-5)
 
 
+@tensorflow_only("its tapes")
 def test_gradients_equal_those_of_a_kernel_for_each_example():
     layer = randomized(filters=2, kernel_size=3)
 

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from kgan.layers import NoiseInjection
 from tests.conformance import run_layer_test
+from tests.frameworks import tensorflow_only
 
 MAPS = np.random.default_rng(0).normal(size=(4, 8, 6, 5)).astype("float32")
 ROWS = MAPS[:, 0, 0]
@@ -52,6 +53,7 @@ def test_noise_is_standard_normal():
         assert abs((noise[:, 1:] * noise[:, :-1]).mean()) < 0.05
 
 
+@tensorflow_only("its graphs")
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_training_draws_anew_for_each_example_and_step(jit_compile):
     layer = noisy()
@@ -95,6 +97,7 @@ def test_outputs_keep_the_compute_dtype(policy, training):
     assert keras.backend.standardize_dtype(outputs.dtype) == policy.removeprefix("mixed_")
 
 
+@tensorflow_only("its graphs")
 def test_two_replicas_draw_what_one_would(two_replicas):
     expected = noisy(seed=1)(MAPS, training=True)
     with two_replicas.scope():

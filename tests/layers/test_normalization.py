@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from kgan.layers import PixelNormalization, ReferenceBatch, VirtualBatchNormalization
 from tests.conformance import run_layer_test
+from tests.frameworks import tensorflow_only
 
 RNG = np.random.default_rng(0)
 MAPS = RNG.normal(1, 2, size=(7, 3, 4, 5)).astype("float32")
@@ -29,6 +30,7 @@ def test_pixel_norm_matches_numpy(x):
     np.testing.assert_allclose(lengths, np.sqrt(5), rtol=1e-5)
 
 
+@tensorflow_only("its tapes")
 def test_pixel_norm_of_zeros_is_finite_and_so_is_its_gradient():
     x = tf.zeros((2, 3))
     layer = PixelNormalization()
@@ -55,6 +57,7 @@ def test_reference_batch_conforms(x):
     )
 
 
+@tensorflow_only("its graphs")
 @pytest.mark.parametrize("jit_compile", [None, False, True])
 def test_reference_is_the_first_batch_of_training(jit_compile):
     layer = ReferenceBatch(3)
@@ -77,6 +80,7 @@ def test_short_first_batch_is_repeated():
     np.testing.assert_array_equal(outputs[3:], ROWS[[0, 1, 2, 0, 1, 2, 0]])
 
 
+@tensorflow_only("its graphs")
 def test_replicas_choose_the_same_reference(two_replicas):
     with two_replicas.scope():
         layer = ReferenceBatch(5)

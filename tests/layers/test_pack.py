@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from kgan.layers import Pack
 from tests.conformance import run_layer_test
+from tests.frameworks import tensorflow_only
 
 
 @pytest.mark.parametrize("places", [(), (3, 5)])
@@ -24,12 +25,14 @@ def test_consecutive_examples_stand_side_by_side(places, size):
     np.testing.assert_array_equal(Pack(size)(x), expected)
 
 
+@tensorflow_only("its graphs")
 def test_a_batch_of_unknown_size_and_images_of_unknown_size():
     x = np.random.default_rng(0).normal(size=(4, 3, 5, 2)).astype("float32")
     packed = tf.function(Pack(2), input_signature=[tf.TensorSpec((None, None, None, 2))])
     np.testing.assert_array_equal(packed(x), Pack(2)(x))
 
 
+@tensorflow_only("its graphs")
 def test_a_batch_that_does_not_divide():
     with pytest.raises(ValueError, match="multiple of size=3.* Received: a batch of 4"):
         Pack(3)(np.zeros((4, 2)))

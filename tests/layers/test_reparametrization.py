@@ -9,6 +9,7 @@ import kgan
 from kgan.layers import EqualizedLearningRate, ProjectionHead, SpectralNormalization
 from kgan.layers.reparametrization import shared_weights
 from tests.conformance import run_layer_test
+from tests.frameworks import tensorflow_only
 
 RNG = np.random.default_rng(0)
 VECTORS = RNG.normal(size=(4, 5)).astype("float32")
@@ -93,6 +94,7 @@ def normalized_float64(kernel, u):
     return v, u
 
 
+@tensorflow_only("its tapes")
 @pytest.mark.parametrize("jit_compile", [None, False, True])
 def test_gradient_is_that_of_central_differences_with_constant_vectors(jit_compile):
     """Two tapes as in a GAN: each sees the kernel that is stored, not the normalised one."""
@@ -131,6 +133,7 @@ def test_stored_kernel_is_not_moved_by_calls():
     np.testing.assert_array_equal(wrapper.layer.kernel, before)
 
 
+@tensorflow_only("its graphs")
 def test_only_training_moves_the_vector():
     wrapper = SpectralNormalization(keras.layers.Dense(4))
     wrapper(VECTORS)
@@ -180,6 +183,7 @@ def test_zero_kernel_stays_and_can_leave_zero():
     assert np.linalg.norm(effective, ord=2) == pytest.approx(1, abs=1e-3)
 
 
+@tensorflow_only("its tapes")
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_rounds_the_effective_kernel_once(policy):
     """A kernel of tiny numbers, which float16 cannot hold, has a normalised form that it can."""
@@ -237,6 +241,7 @@ def test_frozen_layers_are_reparametrized_too():
     np.testing.assert_array_equal(wrapper(VECTORS), before)
 
 
+@tensorflow_only("its tapes")
 @pytest.mark.parametrize("transposed", [False, True])
 def test_equals_torch(transposed):
     torch = pytest.importorskip("torch")
@@ -289,6 +294,7 @@ def test_equalized_layers_start_with_their_gain(multiplier):
     assert np.std(layer.layer.kernel) == pytest.approx(1 / multiplier, rel=0.03)
 
 
+@tensorflow_only("its tapes")
 @pytest.mark.parametrize("gain, multiplier", [(1.0, 1.0), (2.0, 0.1)])
 def test_equalized_gradient_is_scaled_likewise(gain, multiplier):
     layer = keras.layers.Dense(4)

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from kgan.layers import FIRDownsample2D, FIRUpsample2D, NearestUpsample2D
 from tests.conformance import run_layer_test
+from tests.frameworks import tensorflow_only
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.normal(size=(2, 6, 8, 3)).astype("float32")
@@ -90,6 +91,7 @@ def test_nearest_equals_keras(size):
     np.testing.assert_array_equal(NearestUpsample2D(size)(IMAGES), expected)
 
 
+@tensorflow_only("its graphs")
 @pytest.mark.parametrize("cls, shape", LAYERS)
 def test_sides_of_unknown_length(cls, shape):
     layer = cls()
@@ -113,6 +115,7 @@ def squared_gradient(layer):
     return compute
 
 
+@tensorflow_only("its graphs")
 @pytest.mark.parametrize("cls, shape", LAYERS)
 def test_second_order_gradient(cls, shape):
     layer = cls()
@@ -130,6 +133,7 @@ def test_second_order_gradient(cls, shape):
         np.testing.assert_allclose(np.ravel(actual), expected, rtol=1e-3, atol=1e-3)
 
 
+@tensorflow_only("its graphs")
 @pytest.mark.parametrize("cls, shape", LAYERS)
 def test_no_resizing_kernels(cls, shape):
     graph = tf.function(squared_gradient(cls())).get_concrete_function(tf.constant(IMAGES)).graph

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from kgan.layers import WeightNormalization
 from tests.conformance import run_layer_test
+from tests.frameworks import tensorflow_only
 
 RNG = np.random.default_rng(0)
 
@@ -26,6 +27,7 @@ def test_conforms(layer, inputs, shape, learn_gain):
     )
 
 
+@tensorflow_only("its tapes")
 def test_output_and_gradient_equal_torch():
     torch = pytest.importorskip("torch")
     inputs = RNG.normal(size=(4, 5)).astype("float32")

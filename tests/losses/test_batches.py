@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 
 import kgan
+from tests.frameworks import tensorflow_only
 from tests.losses.auxiliary_checks import (
     fit,
     make_gan,
@@ -48,6 +49,7 @@ def test_equal_batches_have_no_distance(name):
     np.testing.assert_allclose(loss(x, x), 0, atol=1e-6)
 
 
+@tensorflow_only("its tapes")
 @pytest.mark.parametrize("name", DISTANCES)
 @pytest.mark.parametrize("other", [0.0, 1.0])
 def test_zeros_have_finite_gradients(name, other):

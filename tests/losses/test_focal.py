@@ -4,6 +4,7 @@ import tensorflow as tf
 
 import kgan
 from tests.conformance import assert_finite, extreme_scores, random_scores, run_loss_test
+from tests.frameworks import tensorflow_only
 from tests.losses.reference import log_d, log_not_d, sigmoid
 
 
@@ -26,6 +27,7 @@ def test_without_gamma_it_is_the_cross_entropy():
         np.testing.assert_array_equal(focal.generator(*scores), plain.generator(*scores))
 
 
+@tensorflow_only("its tapes")
 def test_gradient_is_finite_where_the_sigmoid_rounds_to_zero():
     """There a power of the sigmoid with gamma below 1 would have an infinite slope."""
     scores = tf.constant([-300.0, 300.0])

@@ -4,6 +4,7 @@ import pytest
 
 import kgan
 from tests.conformance import run_loss_test
+from tests.frameworks import tensorflow_only
 from tests.losses.reference import log_d, log_not_d, sigmoid
 
 SCORES = [np.random.default_rng(0).normal(size=(8,)), np.random.default_rng(1).normal(size=(8,))]
@@ -64,6 +65,7 @@ def test_minimax_is_zero_sum():
     np.testing.assert_allclose(pair.generator(real, fake), value - np.mean(log_d(real)), rtol=1e-6)
 
 
+@tensorflow_only("its tapes")
 def test_saturation_is_what_sets_the_generators_apart():
     sure_fakes = np.full((4,), -8.0)
     saturating = _gradient(kgan.losses.MinimaxGeneratorLoss(), sure_fakes)
@@ -156,6 +158,7 @@ def test_the_pair_flips_where_the_view_brings_a_seed():
     assert float(noisy["generator_loss"]) == plain["generator_loss"]
 
 
+@tensorflow_only("its graphs")
 def test_replicas_flip_what_one_would(two_replicas):
     """Two replicas with half of the batch each flip what one with the whole batch does."""
     import tensorflow as tf

@@ -8,6 +8,7 @@ import tensorflow as tf
 import kgan
 from tests import networks
 from tests.conformance import check_docstring
+from tests.frameworks import tensorflow_only
 
 REAL, FAKE = np.random.default_rng(0).normal(size=(2, 6, 3))
 
@@ -33,6 +34,7 @@ def test_generator_weighs_the_members(mixing, sharpness):
     np.testing.assert_allclose(loss, expected[mixing], rtol=1e-6)
 
 
+@tensorflow_only("its tapes")
 def test_a_saturated_member_leaves_the_gradient_to_the_others():
     """Under the maximum, the gradient comes from the member that is hardest to fool alone."""
     fake = tf.constant([[-3.0, 4.0]])
@@ -42,6 +44,7 @@ def test_a_saturated_member_leaves_the_gradient_to_the_others():
     np.testing.assert_allclose(tape.gradient(loss, fake), [[-1 / (1 + np.exp(-3.0)), 0.0]])
 
 
+@tensorflow_only("its tapes")
 @pytest.mark.parametrize("mixing", kgan.losses.mixed.MIXINGS)
 def test_two_replicas_equal_one(two_replicas, mixing):
     pair = kgan.losses.Mixed("non_saturating", mixing, 3.0)

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 import kgan
+from tests.frameworks import tensorflow_only
 
 NAMES = kgan.losses.names()
 CLASSES = 4
@@ -56,6 +57,7 @@ def realness(score, class_logits, labels):
     return np.stack([np.reshape(score, (-1,)), right, right - class_logits[:, -1]])
 
 
+@tensorflow_only("its tapes")
 @pytest.mark.parametrize("name", NAMES)
 def test_each_player_moves_scores_its_own_way(name):
     """One step down the discriminator's loss raises reals and lowers fakes; the generator's, fakes.
@@ -78,6 +80,7 @@ def test_each_player_moves_scores_its_own_way(name):
     assert np.all(lowered <= 0) and np.all(lowered.min(axis=1) < 0)
 
 
+@tensorflow_only("its graphs")
 @pytest.mark.parametrize("name", NAMES)
 def test_xla_computes_what_eager_execution_does(name):
     pair = kgan.losses.get(name)
@@ -89,6 +92,7 @@ def test_xla_computes_what_eager_execution_does(name):
         np.testing.assert_allclose(other, value, rtol=1e-5, atol=1e-7)
 
 
+@tensorflow_only("its graphs")
 @pytest.mark.parametrize("name", NAMES)
 def test_two_replicas_equal_one(name, two_replicas):
     """Losses are means, and gradients are as large as one replica's with the whole batch."""
@@ -139,6 +143,7 @@ def test_half_precision_is_computed_in_float32(name, dtype):
         np.testing.assert_array_equal(value, expected[key])
 
 
+@tensorflow_only("its tapes")
 @pytest.mark.parametrize("name", NAMES)
 def test_losses_are_finite_at_extreme_scores(name):
     pair = kgan.losses.get(name)

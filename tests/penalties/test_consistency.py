@@ -12,6 +12,7 @@ import kgan
 from kgan.penalties.consistency import _flip_and_shift
 from tests import networks
 from tests.conformance import check_docstring
+from tests.frameworks import tensorflow_only
 from tests.test_gan import fit, make_gan, max_difference
 
 SHAPE = (6, 5, 1)
@@ -59,6 +60,7 @@ def reference(image, is_flipped, down, right):
     return padded[4 + down : 4 + down + height, 4 + right : 4 + right + width]
 
 
+@tensorflow_only("its graphs")
 @pytest.mark.parametrize("jit_compile", [False, True])
 @pytest.mark.parametrize(
     ("shape", "limits"), [((19, 32), (2, 4)), ((20, 11), (3, 1)), ((5, 4), (1, 1))]
@@ -88,6 +90,7 @@ def test_small_images_stay_within_their_borders(shape):
     assert set(np.unique(moved)) == set(np.unique(image))
 
 
+@tensorflow_only("its graphs")
 def test_images_of_unknown_size():
     draws, same_draws = seed(), seed()
     transform = tf.function(
@@ -112,6 +115,7 @@ def balanced_round(w):
     return kgan.Round(real=real, fake=fake, score=score, seed=seed())
 
 
+@tensorflow_only("its tapes")
 @pytest.mark.parametrize("weight_fake", [3.0, 0.0])
 def test_balanced_consistency_value_and_gradient(weight_fake):
     draws = seed()
@@ -151,6 +155,7 @@ def neighbours(stddev):
     return latents, latents + stddev * keras.random.normal((8, 4), seed=seed()).numpy()
 
 
+@tensorflow_only("its tapes")
 def test_latent_consistency_value_and_gradient():
     a, b = random(4, 3), random(3, 1)
     near, far = neighbours(0.5)
@@ -166,6 +171,7 @@ def test_latent_consistency_value_and_gradient():
     np.testing.assert_allclose(tape.gradient(penalty, discriminator), expected, rtol=1e-4)
 
 
+@tensorflow_only("its tapes")
 def test_latent_diversity_value_and_gradient():
     a, b = random(4, 3), random(3, 1)
     near, far = neighbours(0.5)

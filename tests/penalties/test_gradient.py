@@ -9,6 +9,7 @@ import tensorflow as tf
 import kgan
 from kgan import penalties, replicas
 from tests import networks
+from tests.frameworks import tensorflow_only
 
 RNG = np.random.default_rng(0)
 REALS = RNG.normal(size=(6, 3)).astype("float32")
@@ -60,6 +61,7 @@ def points(where, reals=REALS, fakes=FAKES):
     return reals + np.float64(keras.random.uniform((len(reals), *ones), seed=seed)) * delta
 
 
+@tensorflow_only("its tapes")
 @every_penalty
 @pytest.mark.parametrize("w", [(1, 2, 2), (0.1, 0.2, -0.2), (0, 0, 0)])
 def test_linear_discriminator(penalty, where, formula, w):
@@ -71,6 +73,7 @@ def test_linear_discriminator(penalty, where, formula, w):
     assert np.all(np.isfinite(tape.gradient(value, kernel)))
 
 
+@tensorflow_only("its graphs")
 @every_penalty
 def test_quadratic_discriminator(penalty, where, formula):
     """D(x) = ½ xᵀ A x has the gradient A x, with a symmetric A."""
@@ -97,6 +100,7 @@ def norms_of_two_layers(x, weights):
     return np.linalg.norm(((1 - np.tanh(x @ w + b) ** 2) * v) @ w.T, axis=1)
 
 
+@tensorflow_only("its tapes")
 @every_penalty
 def test_gradient_in_the_weights_equals_central_differences(penalty, where, formula):
     weights = [RNG.normal(size=shape) for shape in ((3, 4), (4,), (4,))]
@@ -120,6 +124,7 @@ def test_gradient_in_the_weights_equals_central_differences(penalty, where, form
             np.testing.assert_allclose(gradient[index], central, rtol=1e-3, atol=1e-3)
 
 
+@tensorflow_only("its tapes")
 @every_penalty
 @pytest.mark.parametrize("every", [1, 2])
 def test_xla_equals_eager(penalty, where, formula, every, monkeypatch):
@@ -139,6 +144,7 @@ def test_xla_equals_eager(penalty, where, formula, every, monkeypatch):
         np.testing.assert_allclose(xla, eager, rtol=1e-4, atol=1e-5)
 
 
+@tensorflow_only("its graphs")
 @pytest.mark.parametrize("shape", [(3,), (2, 3, 1)])
 def test_interpolates_lie_on_segments_between_a_real_and_its_fake(shape):
     reals, fakes = RNG.normal(size=(2, 7, *shape)).astype("float32")
@@ -156,6 +162,7 @@ def test_interpolates_lie_on_segments_between_a_real_and_its_fake(shape):
     np.testing.assert_allclose(seen[0], points("between", reals, fakes), rtol=1e-4, atol=1e-5)
 
 
+@tensorflow_only("its graphs")
 def test_points_of_dragan_lie_above_the_reals():
     """δ is uniform from 0 to half a standard deviation of all pixels, as the authors have it."""
     reals = RNG.normal(3, 2, size=(500, 2, 2, 1)).astype("float32")
@@ -172,6 +179,7 @@ def test_points_of_dragan_lie_above_the_reals():
     np.testing.assert_allclose(seen[0], points("near", reals, reals), rtol=1e-5)
 
 
+@tensorflow_only("its tapes")
 def test_penalties_learn_nothing_about_the_generator():
     """Fakes are constants for the discriminator's penalties."""
     fakes = tf.Variable(FAKES)
@@ -183,6 +191,7 @@ def test_penalties_learn_nothing_about_the_generator():
 # --- Lazy ---------------------------------------------------------------------------------------
 
 
+@tensorflow_only("its tapes")
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_steps_between_execute_nothing_and_draw_the_same(jit_compile):
     """The discriminator is called in every third step only; the draws do not depend on it."""
@@ -262,6 +271,7 @@ def test_lazy_penalty_on_layers_with_a_state_on_two_replicas(two_replicas):
 # --- Single -------------------------------------------------------------------------------------
 
 
+@tensorflow_only("its graphs")
 def test_r1_of_a_linear_discriminator():
     w = np.array([[1.0], [2.0], [2.0]], "float32")
     images = tf.random.normal((5, 3))
@@ -269,6 +279,7 @@ def test_r1_of_a_linear_discriminator():
     np.testing.assert_allclose(penalty, 4.0 / 2 * 9.0, rtol=1e-6)
 
 
+@tensorflow_only("its graphs")
 def test_r1_of_a_quadratic_uses_reals_only():
     """D(x) = ‖x‖²/2 has the gradient x, so the penalty is weight/2 E[‖x‖²] of the reals."""
     reals = np.random.default_rng(0).normal(size=(6, 2, 2, 1)).astype("float32")
@@ -281,6 +292,7 @@ def test_r1_of_a_quadratic_uses_reals_only():
     np.testing.assert_allclose(penalty, np.mean(np.sum(reals**2, (1, 2, 3))) / 2, rtol=1e-5)
 
 
+@tensorflow_only("its tapes")
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_r1_has_the_right_gradient_in_the_weights(jit_compile):
     """d/dw of weight/2 ‖w‖² is weight · w: the tape outside sees through the one inside."""
@@ -295,6 +307,7 @@ def test_r1_has_the_right_gradient_in_the_weights(jit_compile):
     np.testing.assert_allclose(gradient(), 2.0 * w.numpy(), rtol=1e-6)
 
 
+@tensorflow_only("its graphs")
 def test_gradients_are_taken_in_float32():
     """In float16 a gradient of 300 would overflow when squared."""
     images = tf.ones((2, 1), "float16")
@@ -303,6 +316,7 @@ def test_gradients_are_taken_in_float32():
     np.testing.assert_allclose(penalty, 90000.0, rtol=1e-6)
 
 
+@tensorflow_only("its tapes")
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_lazy_penalty_keeps_its_mean_value_and_gradient(jit_compile):
     w = tf.Variable([[1.0], [-3.0]])

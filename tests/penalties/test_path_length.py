@@ -5,6 +5,7 @@ import tensorflow as tf
 
 import kgan
 from tests import networks
+from tests.frameworks import tensorflow_only
 
 RNG = np.random.default_rng(0)
 SEED = 5
@@ -33,6 +34,7 @@ def noise(shape, seed=None):
     return drawn.reshape(shape[0], -1) / np.sqrt(pixels)
 
 
+@tensorflow_only("its tapes")
 @pytest.mark.parametrize("shape", [(6,), (2, 3, 1)])
 def test_linear_generator(shape):
     """G(z) = z W has Jᵀy = W y: the penalty, and its gradient with a held constant."""
@@ -58,6 +60,7 @@ def test_linear_generator(shape):
     np.testing.assert_allclose(penalty.mean, target, rtol=1e-6)
 
 
+@tensorflow_only("its tapes")
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_lazy_path_length_is_finite_without_any_path(jit_compile):
     """A generator that ignores its latents has paths of length 0."""
@@ -87,6 +90,7 @@ def linear_gan(**kwargs):
     return gan
 
 
+@tensorflow_only("its tapes")
 @pytest.mark.parametrize("every", [1, 2])
 def test_running_mean_over_the_steps_of_a_game(every, tmp_path):
     gan = linear_gan(penalties=[kgan.penalties.PathLength(1.0, decay=0.5, every=every)])

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 import kgan
 from tests.conformance import check_docstring
+from tests.frameworks import tensorflow_only
 from tests.test_gan import IMAGES, fit, make_gan, max_difference
 
 REAL_AVERAGE, FAKE_AVERAGE = 0.7, -1.3
@@ -37,6 +38,7 @@ def scores(kind):
     return np.random.default_rng(0).normal(size=(2, 8))
 
 
+@tensorflow_only("its tapes")
 @pytest.mark.parametrize("jit_compile", [False, True])
 @pytest.mark.parametrize("kind", ["random", "saturated"])
 def test_value_and_gradient(kind, jit_compile):

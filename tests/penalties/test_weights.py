@@ -8,6 +8,7 @@ import tensorflow as tf
 import kgan
 from tests import networks
 from tests.conformance import check_docstring
+from tests.frameworks import tensorflow_only
 from tests.test_gan import fit, make_gan, max_difference
 
 PLAYERS = ("generator", "discriminator")
@@ -27,6 +28,7 @@ def round_of(network):
 # --- Orthogonal ---------------------------------------------------------------------------------
 
 
+@tensorflow_only("its tapes")
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_orthogonal_value_and_gradient(jit_compile):
     """The gradient is 4 W (WᵀW ⊙ (1 − I)), by central differences of the formula."""
@@ -124,6 +126,7 @@ def test_historical_averaging_follows_every_update(player):
         np.testing.assert_allclose(mean, np.mean(values, axis=0), atol=1e-6)
 
 
+@tensorflow_only("its tapes")
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_historical_averaging_value_and_gradient(jit_compile):
     """The mean is a constant: d/dθ of ‖θ − mean‖² is 2 (θ − mean)."""

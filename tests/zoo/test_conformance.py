@@ -11,6 +11,7 @@ import kgan
 from kgan.zoo.__main__ import recipes
 from kgan.zoo.recipe import Task
 from kgan.zoo.runner import prepared
+from tests.frameworks import tensorflow_only
 
 MODULES = recipes()
 # Steps in which the generator moves even if it is to answer only now and then.
@@ -137,6 +138,7 @@ def test_resumes_bit_for_bit_from_a_file(name, tmp_path):
     np.testing.assert_array_equal(loaded.generate(4, seed=1), gan.generate(4, seed=1))
 
 
+@tensorflow_only("its signatures")
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MODULES)
 def test_exports_and_answers_from_tensorflow_alone(name, tmp_path):
