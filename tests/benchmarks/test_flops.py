@@ -96,6 +96,17 @@ def test_what_is_due_in_every_third_step_counts_a_third(flops):
     assert count(flops, function, (4, 4)) == 2 * 64 + 2 * 2 * 64 / 3
 
 
+def test_a_condition_within_itself_is_decided(flops):
+    step = tf.Variable(0, dtype="int64")
+
+    def function(x):
+        is_due = step % 3 == 0
+        within = lambda: tf.cond(is_due, lambda: x @ x, lambda: x)  # noqa: E731
+        return tf.cond(is_due, within, lambda: x)
+
+    assert count(flops, function, (4, 4)) == 2 * 64 / 3
+
+
 def test_a_gradient_of_a_gradient_within_a_condition_is_due_with_it(flops):
     step, weights = tf.Variable(0, dtype="int64"), tf.Variable(tf.ones((4, 4)))
 
