@@ -15,9 +15,9 @@ import tensorflow as tf
 
 from kgan.zoo import dcgan, sngan, wgan_gp
 from kgan.zoo.recipe import Task
-from tests import benchmarks
+from tests import scripts
 
-PATH = benchmarks.FOLDER / "run_hlo.py"
+PATH = scripts.FOLDER / "run_hlo.py"
 ALONE = """
 import pathlib, runpy, sys
 for name in ("tensorflow", "keras", "kgan"):
@@ -59,16 +59,16 @@ FACTS = {
 
 @pytest.fixture(scope="module")
 def benchmark():
-    return benchmarks.load("xla_step")
+    return scripts.load("xla_step")
 
 
-class Explosion(benchmarks.Walk):
+class Explosion(scripts.Walk):
     def train_step(self, batch):
         self.position.assign((self.position + 2.0) ** 4)
         return {"reach": tf.reduce_max(self.position)}
 
 
-class Portrait(benchmarks.Walk):
+class Portrait(scripts.Walk):
     """Tells what its large variables are like."""
 
     def __init__(self):
@@ -133,7 +133,7 @@ def test_steps_are_those_of_tensorflow(benchmark, tmp_path):
 
 
 def test_state_goes_from_step_to_step(benchmark, tmp_path):
-    expected = dict(after(benchmark, benchmarks.Walk(), tf.ones((4, 2)), tmp_path / "walk"))
+    expected = dict(after(benchmark, scripts.Walk(), tf.ones((4, 2)), tmp_path / "walk"))
     # So far beyond 32 bits that JAX would cut it, were it not told otherwise.
     assert expected["steps"] == 2**40 + STEPS and expected["reach"] == 0.5 * STEPS
     there = alone(STEP, tmp_path, STEPS)
@@ -158,7 +158,7 @@ def test_large_variables_are_drawn_anew(benchmark, tmp_path):
 
 
 def test_the_program_times_and_tells_what_failed(benchmark, tmp_path):
-    for name, game in (("walk", benchmarks.Walk()), ("explosion", Explosion())):
+    for name, game in (("walk", scripts.Walk()), ("explosion", Explosion())):
         benchmark.export(game, tf.ones((4, 2)), tmp_path / name, FACTS | {"model": name})
     there = alone(PROGRAM, tmp_path, "--rounds=3", "--seconds=0.001")
     assert there.returncode == 1 and "1 of 2 steps failed" in there.stderr
