@@ -3,6 +3,50 @@
 import keras
 from keras import ops
 
+from kgan import backend
+
+
+@keras.saving.register_keras_serializable(package="kgan")
+class Adam(keras.optimizers.Adam):
+    """Keras's Adam, which reads and writes each weight once a step.
+
+    It computes what `keras.optimizers.Adam` does, from the same arguments and state. Keras's form
+    makes an intermediate result of each of its dozen operations, which costs twice the time on CPU.
+    Gradients of some rows only (of embeddings), and `amsgrad`, are left to that form.
+
+    Args:
+        *args: as of `keras.optimizers.Adam`.
+        **kwargs: likewise.
+
+    Example:
+    >>> optimizer = kgan.optimizers.Adam(2e-4, beta_1=0.5)
+    >>> weight = keras.Variable([1.0])
+    >>> optimizer.apply([np.array([3.0], "float32")], [weight])  # the first step has one length
+    >>> round(float(weight[0]), 5)
+    0.9998
+
+    Reference:
+        [Kingma & Ba, 2015, Adam: A Method for Stochastic
+        Optimization](https://arxiv.org/abs/1412.6980)
+    """
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Moves one variable."""
+        if self.amsgrad or not backend.has_adam_step(gradient):
+            super().update_step(gradient, variable, learning_rate)
+            return
+        index = self._get_variable_index(variable)
+        step = ops.cast(self.iterations + 1, variable.dtype)
+        backend.adam_step(
+            variable,
+            self._momentums[index],
+            self._velocities[index],
+            ops.cast(gradient, variable.dtype),
+            *(ops.cast(x, variable.dtype) for x in (learning_rate, self.beta_1, self.beta_2)),
+            epsilon=self.epsilon,
+            step=step,
+        )
+
 
 @keras.saving.register_keras_serializable(package="kgan")
 class ScheduledSGD(keras.optimizers.SGD):

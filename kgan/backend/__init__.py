@@ -17,6 +17,7 @@ else:
 
 Trainer = framework.Trainer
 accumulate = framework.accumulate
+adam_step = getattr(framework, "adam_step", None)  # where has_adam_step says so
 all_gather = framework.all_gather
 assert_in_graph = framework.assert_in_graph
 assign = framework.assign
@@ -25,6 +26,7 @@ compiled = framework.compiled
 cond = framework.cond
 devices = framework.devices
 input_gradients = framework.input_gradients
+has_adam_step = framework.has_adam_step
 is_eager = framework.is_eager
 make_deterministic = framework.make_deterministic
 mean_of_replicas = framework.mean_of_replicas
@@ -38,6 +40,7 @@ write_rows = framework.write_rows
 __all__ = [
     "Trainer",
     "accumulate",
+    "adam_step",
     "all_gather",
     "assert_in_graph",
     "assign",
@@ -46,6 +49,7 @@ __all__ = [
     "cond",
     "devices",
     "input_gradients",
+    "has_adam_step",
     "is_eager",
     "make_deterministic",
     "mean_of_replicas",

@@ -127,6 +127,11 @@ def batch_norm(x, scale, offset, epsilon):
     return outputs.astype(x.dtype), *constants
 
 
+def has_adam_step(gradient):
+    """Returns False: XLA makes one kernel of Keras's form."""
+    return False
+
+
 # --- Replicas -----------------------------------------------------------------------------------
 # There are none: `keras.distribution` shards the arrays of one program, which sees whole batches.
 

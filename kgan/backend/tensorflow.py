@@ -67,6 +67,40 @@ def batch_norm(x, scale, offset, epsilon):
     return outputs, tf.stop_gradient(mean), tf.stop_gradient(variance) * (n - 1) / n
 
 
+def has_adam_step(gradient):
+    """Returns whether `adam_step` takes this gradient: a tensor, not some of its rows."""
+    return tf.is_tensor(gradient) and not isinstance(gradient, tf.IndexedSlices)
+
+
+def adam_step(variable, momentum, velocity, gradient, learning_rate, beta_1, beta_2, epsilon, step):
+    """Moves a variable, and the means of its gradient and of their squares, as Adam says.
+
+    Args:
+        variable: variable of an optimizer's `update_step`.
+        momentum: `keras.Variable` of its shape.
+        velocity: likewise.
+        gradient: tensor of its shape and type, as are all that follow.
+        learning_rate: scalar.
+        beta_1: scalar.
+        beta_2: scalar.
+        epsilon: float.
+        step: scalar, from 1.
+    """
+    value = variable.value if isinstance(variable, keras.Variable) else variable
+    tf.raw_ops.ResourceApplyAdam(
+        var=value.handle,
+        m=momentum.value.handle,
+        v=velocity.value.handle,
+        beta1_power=beta_1**step,
+        beta2_power=beta_2**step,
+        lr=learning_rate,
+        beta1=beta_1,
+        beta2=beta_2,
+        epsilon=epsilon,
+        grad=gradient,
+    )
+
+
 # --- Replicas -----------------------------------------------------------------------------------
 
 

@@ -188,7 +188,7 @@ def compiled(game, networks, recipe, task, settings=(), **options):
 
 def adam(recipe, learning_rate, steps):
     """Returns Adam, as the recipe says."""
-    return keras.optimizers.Adam(
+    return kgan.optimizers.Adam(
         schedule(recipe, learning_rate, steps), recipe.beta_1, recipe.beta_2, recipe.epsilon
     )
 
