@@ -13,12 +13,10 @@ import argparse
 import dataclasses
 import importlib
 import json
-import multiprocessing
 import pathlib
-import statistics
-import time
 
 from benchmarks.against_pytorch.games import GAMES, GPU_GOAL, draw_images
+from benchmarks.against_pytorch.ways import Way
 
 DTYPES = ("float32", "bfloat16")
 MODES = {
@@ -26,80 +24,6 @@ MODES = {
     "in_kgan": ("fit", "fit, XLA"),
 }
 DENSE_GAMES = ("wgan_gp",)
-
-
-def serve(pipe, side, arguments):
-    """Trains as many steps as the pipe asks for, and answers with the seconds it took."""
-    try:
-        module = importlib.import_module(f"benchmarks.against_pytorch.{side}")
-        way = module.Side(*arguments)
-        while True:
-            steps = pipe.recv()
-            began = time.perf_counter()
-            way.train(steps)
-            pipe.send(time.perf_counter() - began)
-    except EOFError:
-        return  # the parent has closed the pipe: all rounds are over
-    except Exception as error:
-        # A way that this machine lacks (no C++ compiler) must not take the others with it.
-        pipe.send(f"{type(error).__name__}: {error}"[:500])
-
-
-class Way:
-    """A process that trains one game in one way when it is asked to."""
-
-    def __init__(self, side, mode, arguments):
-        self.side, self.mode = side, mode
-        self.rates = []
-        self.compile_seconds = self.error = self.step_seconds = None
-        context = multiprocessing.get_context("spawn")  # forked threads of TensorFlow would hang
-        self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=serve, args=(theirs, side, arguments), daemon=True)
-        self.process.start()
-        theirs.close()
-
-    def train(self, steps):
-        """Returns the seconds of these steps, or None once it has failed."""
-        if self.error is not None:
-            return None
-        self.pipe.send(steps)
-        answer = self.pipe.recv()
-        if isinstance(answer, str):
-            self.error = answer
-            return None
-        return answer
-
-    def warm_up(self):
-        """Compiles, and finds out how long a step takes."""
-        first = self.train(1)
-        self.train(1)
-        if first is not None and self.error is None:
-            self.step_seconds = min(self.train(2) / 2, self.train(2) / 2)
-            self.compile_seconds = max(0.0, first - self.step_seconds)
-
-    def measure(self, images_per_step, round_seconds):
-        if self.error is None:
-            steps = max(2, round(round_seconds / self.step_seconds))
-            self.rates.append(steps * images_per_step / self.train(steps))
-
-    def close(self):
-        self.pipe.close()
-        self.process.join(timeout=30)
-        if self.process.is_alive():
-            self.process.kill()
-
-    @property
-    def rate(self):
-        """The median of its rounds, in images a second; 0 if it failed."""
-        return statistics.median(self.rates) if self.error is None else 0.0
-
-    def as_json(self):
-        return {
-            "images_per_second": self.rates,
-            "median": self.rate,
-            "compile_seconds": self.compile_seconds,
-            "error": self.error,
-        }
 
 
 def modes_for(name, with_xla):
