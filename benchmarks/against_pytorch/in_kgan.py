@@ -10,18 +10,16 @@ from benchmarks.against_pytorch.games import LARGE_EPSILON, LEAKY_SLOPE
 layers = keras.layers
 
 
+def initial():
+    return keras.initializers.RandomNormal(stddev=0.02)
+
+
 def convolution(filters, strides=1):
-    return layers.Conv2D(
-        filters,
-        3,
-        strides=strides,
-        padding="same",
-        kernel_initializer=keras.initializers.RandomNormal(stddev=0.02),
-    )
+    return layers.Conv2D(filters, 3, strides, padding="same", kernel_initializer=initial())
 
 
-def upsampled_convolution(x, filters):
-    return convolution(filters)(kgan.layers.NearestUpsample2D()(x))
+def upsampled_convolution(filters):
+    return kgan.layers.UpsampleConv2D(filters, 3, kernel_initializer=initial())
 
 
 def batch_norm(epsilon=LARGE_EPSILON):
@@ -38,8 +36,8 @@ def dcgan(game):
     latent = keras.Input((game.latent_dim,))
     x = layers.Dense(height * width * 2 * game.width)(latent)
     x = batch_norm(epsilon=1e-5)(layers.Reshape((height, width, 2 * game.width))(x))
-    x = leaky()(batch_norm()(upsampled_convolution(x, 2 * game.width)))
-    x = leaky()(batch_norm()(upsampled_convolution(x, game.width)))
+    x = leaky()(batch_norm()(upsampled_convolution(2 * game.width)(x)))
+    x = leaky()(batch_norm()(upsampled_convolution(game.width)(x)))
     x = convolution(game.image_shape[-1])(x)
     generator = keras.Model(latent, layers.Activation("tanh", dtype="float32")(x))
 
