@@ -3,6 +3,7 @@
 import functools
 import math
 import random
+import threading
 import warnings
 
 import keras
@@ -29,6 +30,10 @@ HINTS = {
     "categorical_logits": " kgan.layers.CodeHead ends a discriminator with codes.",
     "continuous_mean": " kgan.layers.CodeHead ends a discriminator with codes.",
 }
+
+
+# Whose turn this thread computes: replicas are traced in one each.
+_turn = threading.local()
 
 
 @keras.saving.register_keras_serializable(package="kgan")
@@ -452,13 +457,16 @@ class GAN(backend.Trainer, keras.Model):
         if training:
             for augmentation in self.augment:
                 real_images = augmentation.replace_reals(real_images, fake_images, seed)
-        real = self.view(real_images, labels, training)
-        # Layers forget the activity losses of one call at the next; weight losses count once.
-        discriminator_terms = total(_activity_losses(self.discriminator))
-        fake = self.view(fake_images, labels, training) | {"latents": latents}
-        discriminator_terms += total(self.discriminator.losses)
-        regularization["discriminator"] = discriminator_terms
-        shown = fake
+        if training and self._judges_in_one_pass():
+            real, fake = self._view_both(real_images, fake_images, labels)
+            regularization["discriminator"] = total(self.discriminator.losses)
+        else:
+            real = self.view(real_images, labels, training)
+            # Layers forget the activity losses of one call at the next; weight losses count once.
+            activity = total(_activity_losses(self.discriminator))
+            fake = self.view(fake_images, labels, training)
+            regularization["discriminator"] = activity + total(self.discriminator.losses)
+        shown = fake = {**fake, "latents": latents}
         for dynamics in self.dynamics if training else ():
             weights = dynamics.weigh(fake["score"])
             if weights is not None:
@@ -495,24 +503,51 @@ class GAN(backend.Trainer, keras.Model):
 
     def view(self, images, labels=None, training=False):
         """Returns what there is to know of these images; see `kgan.Round`."""
-        said = self._judge(images, labels, training)
+        said = self._judge(self._augmented(images, training), labels, training)
+        return self._view_of(images, labels, training, said)
+
+    def _view_of(self, images, labels, training, said):
         known = {"labels": labels} if self.is_conditional else {}
         if training:
             known["seed"] = self._training_seeds
         return {"images": images, **known, **said}
 
+    def _judges_in_one_pass(self):
+        """Whether reals and fakes go through the discriminator together.
+
+        A larger batch is computed faster. But the generator's gradient would go back through the
+        reals too, so this is for the discriminator's own turns.
+        """
+        is_its_turn = getattr(_turn, "players", None) == ("discriminator",)
+        return is_its_turn and all(map(_is_by_example, self.discriminator._flatten_layers()))
+
+    def _view_both(self, real_images, fake_images, labels):
+        """Returns the views of reals and fakes in training, from one pass."""
+        both = (real_images, fake_images)
+        images = ops.concatenate([self._augmented(one, training=True) for one in both])
+        twice = None if labels is None else ops.concatenate([labels, labels])
+        said = self._judge(images, twice, training=True)
+        n = ops.shape(real_images)[0]
+        halves = [_rows(said, part) for part in (slice(n), slice(n, None))]
+        pairs = zip(both, halves, strict=True)
+        return [self._view_of(one, labels, True, half) for one, half in pairs]
+
+    def _augmented(self, images, training):
+        """Returns images as the discriminator is shown them."""
+        for augmentation in self.augment if training else ():
+            images = augmentation(images, self._training_seeds)
+        return images
+
     def _judge(self, images, labels, training):
         """Returns all that the discriminator says of images, as a dict."""
-        if training:
-            for augmentation in self.augment:
-                images = augmentation(images, self._training_seeds)
         said, features = self._observed(self._inputs(images, labels), training=training)
         said = _by_name(said)
         return {**said, "features": features} if features else said
 
     def _score_in_float32(self, images, labels, training):
         with precision.float32(self.discriminator):
-            return _float32(self._judge(images, labels, training)["score"])
+            said = self._judge(self._augmented(images, training), labels, training)
+            return _float32(said["score"])
 
     def _synthesize_in_float32(self, latents, labels, training):
         with precision.float32(self.generator):
@@ -592,9 +627,13 @@ class GAN(backend.Trainer, keras.Model):
 
     def _descend(self, players, images, labels):
         """Plays a round, and moves players as it tells them to; returns its logs."""
-        # All gradients before any step: the players answer each other as they were.
-        with shared_weights():
-            logs, gradients = self.differentiate(players, images, labels)
+        _turn.players = players
+        try:
+            with shared_weights():
+                # All gradients before any step: the players answer each other as they were.
+                logs, gradients = self.differentiate(players, images, labels)
+        finally:
+            _turn.players = None
         logs, round = _split(logs)
         for player in players:
             self._move(player, gradients[player], round)
@@ -948,9 +987,18 @@ def _check_compile_arguments(
         )
 
 
-def _rows(labels, part):
-    """Returns a part of the labels, or of each of a tuple of what a game takes for them."""
-    return None if labels is None else keras.tree.map_structure(lambda x: x[part], labels)
+def _rows(rows, part):
+    """Returns a part of the labels, or of each tensor in what a game takes or makes of them."""
+    return None if rows is None else keras.tree.map_structure(lambda x: x[part], rows)
+
+
+def _is_by_example(layer):
+    """Whether a layer is known to treat each example by itself, and to add no losses."""
+    is_known = type(layer).__module__.split(".")[0] in ("keras", "kgan")
+    reads_batch = getattr(layer, "reads_batch", False)
+    is_batch_norm = isinstance(layer, keras.layers.BatchNormalization)
+    regularizes = getattr(layer, "activity_regularizer", None) is not None
+    return is_known and not (reads_batch or is_batch_norm or regularizes)
 
 
 def _listed(components):

@@ -23,7 +23,7 @@ def upsampled_convolution(filters):
 
 
 def batch_norm(epsilon=LARGE_EPSILON):
-    return layers.BatchNormalization(momentum=0.9, epsilon=epsilon)
+    return kgan.layers.BatchNormalization(momentum=0.9, epsilon=epsilon)
 
 
 def leaky():
@@ -85,7 +85,7 @@ def make_gan(name, game, xla=False, **kwargs):
     def adam():
         beta_1, beta_2 = game.betas
         # PyTorch's epsilon.
-        return keras.optimizers.Adam(game.learning_rate, beta_1, beta_2, epsilon=1e-8)
+        return kgan.optimizers.Adam(game.learning_rate, beta_1, beta_2, epsilon=1e-8)
 
     gan = kgan.GAN(*NETWORKS[name](game), average_half_life_images=None)
     gan.compile(

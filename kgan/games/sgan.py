@@ -68,6 +68,7 @@ class SGAN(GAN):
         """
         labelled_images, labels = labels
         logs = super().compute_losses(real_images, None, training)
+        labelled_images = self._augmented(labelled_images, training)
         logits = self._judge(labelled_images, None, training)["class_logits"]
         loss = self.supervised_weight * ClassificationLoss()(labels, logits)
         logs["discriminator_loss"] += loss

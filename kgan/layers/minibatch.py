@@ -48,6 +48,9 @@ class MinibatchStandardDeviation(keras.layers.Layer):
         `num_features`
     """
 
+    # What it makes of an example depends on the batch that the example is in.
+    reads_batch = True
+
     def __init__(self, group_size=4, num_features=1, epsilon=1e-8, **kwargs):
         check_positive_int("group_size", group_size)
         check_positive_int("num_features", num_features)
@@ -145,6 +148,9 @@ class MinibatchDiscrimination(keras.layers.Layer):
         [Salimans et al., 2016, Improved Techniques for Training
         GANs](https://arxiv.org/abs/1606.03498), section 3.2
     """
+
+    # What it makes of an example depends on the batch that the example is in.
+    reads_batch = True
 
     def __init__(self, kernels=100, kernel_dim=5, kernel_initializer="glorot_uniform", **kwargs):
         check_positive_int("kernels", kernels)

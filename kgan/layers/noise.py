@@ -41,6 +41,9 @@ class NoiseInjection(keras.layers.Layer):
         the initial strength
     """
 
+    # What it makes of an example depends on the batch that the example is in.
+    reads_batch = True
+
     def __init__(self, seed=None, **kwargs):
         super().__init__(**kwargs)
 

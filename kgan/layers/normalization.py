@@ -101,6 +101,9 @@ class ReferenceBatch(keras.layers.Layer):
         GANs](https://arxiv.org/abs/1606.03498), section 3.5
     """
 
+    # What it makes of an example depends on the batch that the example is in.
+    reads_batch = True
+
     def __init__(self, size, **kwargs):
         check_positive_int("size", size)
         super().__init__(**kwargs)
@@ -183,6 +186,9 @@ class VirtualBatchNormalization(keras.layers.Layer):
         GANs](https://arxiv.org/abs/1606.03498), section 3.5; the weights are those of the authors'
         code, openai/improved-gan
     """
+
+    # What it makes of an example depends on the batch that the example is in.
+    reads_batch = True
 
     def __init__(self, reference_size, epsilon=1e-5, **kwargs):
         check_positive_int("reference_size", reference_size)

@@ -39,6 +39,9 @@ class Pack(keras.layers.Layer):
         networks](https://arxiv.org/abs/1712.04086)
     """
 
+    # What it makes of an example depends on the batch that the example is in.
+    reads_batch = True
+
     def __init__(self, size, **kwargs):
         check_positive_int("size", size)
         super().__init__(**kwargs)
