@@ -178,7 +178,7 @@ with keras.distribution.DataParallel().scope():
 
 
 def test_data_parallel_over_two_devices_is_one():
-    flags = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=2"
+    flags = f"--xla_force_host_platform_device_count=2 {os.environ.get('XLA_FLAGS', '')}"
     answer = subprocess.run(
         [sys.executable, "-c", TWO_DEVICES],
         cwd=ROOT,
