@@ -2,9 +2,11 @@
 
 import contextlib
 import functools
+import threading
 
 import keras
 import tensorflow as tf
+from keras.src.backend.tensorflow import nn as keras_nn
 
 from kgan.quiet import quiet_start
 
@@ -21,10 +23,41 @@ def input_gradients(function, inputs):
         function: callable from `inputs` to a float tensor.
         inputs: float tensor.
     """
-    with _tape() as tape:
+    with _tape() as tape, _differentiable_twice():
         tape.watch(inputs)
         total = tf.reduce_sum(function(inputs))
     return tape.gradient(total, inputs)
+
+
+# Batch norm's moments, as Keras computes them. Keras offers no public way to replace them.
+_keras_moments = keras_nn._compute_moments
+_twice = threading.local()
+
+
+def _moments(x, axes, keepdims):
+    """Returns mean and variance, of which TensorFlow's own have a wrong second derivative.
+
+    They stop the gradient of the mean inside the variance. That changes nothing of the first
+    derivative, but a penalty on gradients through batch norm is differentiated twice.
+    """
+    if not getattr(_twice, "is_asked", False):
+        return _keras_moments(x, axes, keepdims)
+    mean = tf.reduce_mean(x, axes, keepdims=True)
+    variance = tf.reduce_mean(tf.square(x - mean), axes, keepdims=keepdims)
+    return mean if keepdims else tf.squeeze(mean, axes), variance
+
+
+keras_nn._compute_moments = _moments
+
+
+@contextlib.contextmanager
+def _differentiable_twice():
+    before = getattr(_twice, "is_asked", False)
+    _twice.is_asked = True
+    try:
+        yield
+    finally:
+        _twice.is_asked = before
 
 
 def _tape():
