@@ -291,7 +291,7 @@ class GAN(backend.Trainer, keras.Model):
             setattr(self, name, arguments[name])
         self._components = _components(arguments)
         self._compile_optimizers()
-        self._trackers = {name: keras.metrics.Mean(name=name) for name in self._tracked_names()}
+        self._trackers = {name: _RunningMean(name=name) for name in self._tracked_names()}
         self._evaluation_metrics = arguments["metrics"]
 
     @property
@@ -832,7 +832,7 @@ class GAN(backend.Trainer, keras.Model):
             )
         return ops.cast(self.averaged_generator(inputs, training=False), "float32")
 
-    def generate(self, n, labels=None, seed=None, batch_size=128):
+    def generate(self, n, labels=None, seed=None, batch_size=128, rows=slice(None)):
         """Draws samples from the averaged generator.
 
         Args:
@@ -841,6 +841,8 @@ class GAN(backend.Trainer, keras.Model):
                 or float `(n, condition_dim)`. Defaults to classes drawn uniformly.
             seed: int or None; the same seed draws the same samples. Defaults to a new one.
             batch_size: int >= 1, how many are computed at once. Defaults to 128.
+            rows: slice, which of the samples to compute: `generate(8, seed=1, rows=slice(2, 4))`
+                is `generate(8, seed=1)[2:4]`. Defaults to all.
 
         Returns:
             float32 NumPy array `(n, *image_shape)` in [-1, 1].
@@ -854,7 +856,7 @@ class GAN(backend.Trainer, keras.Model):
         seed = random.randint(0, 2**31 - 1) if seed is None else int(seed)
         latents = ops.convert_to_numpy(self.draw_latents(n, seed))
         labels = batches.labels_for(n, labels, seed, self.num_classes, self.condition_dim)
-        inputs = self._inputs(latents, labels)
+        inputs = keras.tree.map_structure(lambda x: x[rows], self._inputs(latents, labels))
         return self.predict(inputs, batch_size=batch_size, verbose=0)
 
     # --- Saving ---------------------------------------------------------------------------------
@@ -1069,6 +1071,16 @@ def _observed(discriminator, layers):
     said = functional.output if isinstance(functional.output, dict) else functional.outputs[0]
     features = {name: known[name] for name in layers}
     return keras.Model(inputs if len(inputs) > 1 else inputs[0], (said, features))
+
+
+class _RunningMean(keras.metrics.Mean):
+    """A mean that no file keeps: each epoch begins it anew, and only all workers can read it."""
+
+    def save_own_variables(self, store):
+        pass
+
+    def load_own_variables(self, store):
+        pass
 
 
 class _Results(keras.callbacks.Callback):

@@ -31,6 +31,7 @@ is_eager = framework.is_eager
 make_deterministic = framework.make_deterministic
 mean_of_replicas = framework.mean_of_replicas
 mirrored = framework.mirrored
+multi_worker = framework.multi_worker
 num_replicas = framework.num_replicas
 precise = framework.precise
 replica = framework.replica
@@ -54,6 +55,7 @@ __all__ = [
     "make_deterministic",
     "mean_of_replicas",
     "mirrored",
+    "multi_worker",
     "num_replicas",
     "precise",
     "replica",

@@ -245,9 +245,13 @@ def devices():
 
 
 def mirrored():
-    """Returns a context for building a GAN that all devices of this machine train from now on."""
+    """Lets all devices of this machine train from now on; there is no strategy to return."""
     keras.distribution.set_distribution(keras.distribution.DataParallel())
-    return contextlib.nullcontext()
+
+
+def multi_worker():
+    """Raises `ValueError`: several machines need TensorFlow."""
+    raise ValueError("Several workers need Keras's backend tensorflow. Received: KERAS_BACKEND=jax")
 
 
 def make_deterministic():
@@ -274,6 +278,8 @@ class Trainer:
 
     # Without it every operation would be dispatched by itself.
     default_jit_compile = True
+    # Keras's name; `keras.distribution` takes its place.
+    distribute_strategy = None
 
     def scope(self):
         """Returns the scope in which variables are made."""

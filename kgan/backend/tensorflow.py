@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 from keras.src.backend.tensorflow import nn as keras_nn
 
+from kgan import workers
 from kgan.quiet import quiet_start
 
 # Whether variables hold the state of the last step at any time.
@@ -266,8 +267,13 @@ def devices():
 
 
 def mirrored():
-    """Returns a context for building a GAN that all GPUs of this machine train."""
-    return tf.distribute.MirroredStrategy().scope()
+    """Returns the strategy of all GPUs of this machine."""
+    return tf.distribute.MirroredStrategy()
+
+
+def multi_worker():
+    """Returns the strategy of all machines that `TF_CONFIG` names; waits for them."""
+    return workers.connect()
 
 
 def make_deterministic():
@@ -284,6 +290,8 @@ class Trainer:
     @property
     def default_jit_compile(self):
         """Whether `jit_compile="auto"` is XLA: on GPU and TPU; oneDNN is faster on CPU."""
+        if self._distribute_strategy is not None:
+            return False  # XLA cannot leave the step to meet the other devices.
         with quiet_start():
             devices = tf.config.list_physical_devices()
         return any(device.device_type in ("GPU", "TPU") for device in devices)
@@ -297,14 +305,28 @@ class Trainer:
 
     def train_step(self, data):
         """Moves the discriminator `discriminator_steps` times and the generator once."""
-        return self.play_step(data)
+        return self._averaged_by_keras(self.play_step(data))
 
     def test_step(self, data):
         """Plays one round without learning, and shows the metrics what it made."""
         logs, shown = self.judge_step(data)
         if shown is not None:
             self.show_metrics(*shown)
-        return logs
+        return self._averaged_by_keras(logs)
+
+    def _averaged_by_keras(self, logs):
+        """Returns logs as Keras wants them: of several workers it averages rows, not scalars."""
+        if workers.count(self.distribute_strategy) == 1:
+            return logs
+        return {name: value[None] for name, value in logs.items()}
+
+    def predict(self, *args, **kwargs):
+        """Keras's `predict`; of several workers, each computes its own samples by itself."""
+        with workers.alone(self):
+            return super().predict(*args, **kwargs)
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Does nothing, as `build`: Keras would look at a batch, which fails with workers."""
 
     def differentiate(self, players, images, labels):
         """Plays a round, with a tape for each player, and returns each player's gradients.
@@ -344,7 +366,8 @@ class Trainer:
         if self.train_function is not None and not force:
             return
         super().make_train_function(force)
-        one_device = self.distribute_strategy.num_replicas_in_sync == 1
+        # A strategy of one device has variables that only it knows to assign.
+        one_device = self._distribute_strategy is None
         if self.run_eagerly or self.steps_per_execution > 1 or not one_device:
             return
         step = tf.function(

@@ -4,13 +4,14 @@ from kgan.callbacks.checkpoint import Checkpoint, CheckpointError, list_checkpoi
 from kgan.callbacks.collapse import CollapseWarning, CollapseWatch, Diagnosis, Reading, diagnose
 from kgan.callbacks.curves import Curves, save_curves
 from kgan.callbacks.evaluate import Evaluate
-from kgan.callbacks.interrupt import GracefulInterrupt
+from kgan.callbacks.interrupt import AgreedInterrupt, GracefulInterrupt
 from kgan.callbacks.metrics_log import MetricsLog, read_metrics
 from kgan.callbacks.non_finite import NonFiniteLossError, TerminateOnNonFinite
 from kgan.callbacks.samples import SampleGrid, save_animation
 from kgan.callbacks.tensorboard import TensorBoard
 
 __all__ = [
+    "AgreedInterrupt",
     "Checkpoint",
     "CheckpointError",
     "CollapseWarning",

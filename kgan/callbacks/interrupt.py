@@ -4,6 +4,9 @@ import signal
 
 import keras
 
+from kgan import workers
+from kgan.layers.checks import check_positive_int
+
 
 class GracefulInterrupt(keras.callbacks.Callback):
     """Stops training after the current step when the process is asked to end.
@@ -36,9 +39,12 @@ class GracefulInterrupt(keras.callbacks.Callback):
 
     def _on_signal(self, number, frame):
         self.received = signal.Signals(number)
+        self._ask_to_stop()
+        self._restore()
+
+    def _ask_to_stop(self):
         # Python calls this between two steps or within one; fit looks at it after the step.
         self.model.stop_training = True
-        self._restore()
 
     def _restore(self):
         for number, handler in self._previous.items():
@@ -48,3 +54,51 @@ class GracefulInterrupt(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         """Gives the signals back."""
         self._restore()
+
+
+class AgreedInterrupt(GracefulInterrupt):
+    """Stops all workers of a training after the same step when one of them is asked to end.
+
+    Under `tf.distribute.MultiWorkerMirroredStrategy` a worker that stopped by itself would leave
+    the others waiting for its part of the next step. So each tells the others whether it was
+    asked, and `received` becomes the same on all of them. All workers must have this callback.
+
+    Args:
+        every_steps: int >= 1, how often they tell each other; also at the end of an epoch.
+            Defaults to 10, which costs next to nothing.
+
+    Raises:
+        ValueError: if `every_steps` is below 1.
+
+    Example:
+    >>> interrupt = kgan.callbacks.AgreedInterrupt(every_steps=5)
+    """
+
+    def __init__(self, every_steps=10):
+        super().__init__()
+        check_positive_int("every_steps", every_steps)
+        self.every_steps = every_steps
+
+    def _ask_to_stop(self):
+        """Leaves it to `_agree`: the others do not know yet."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Counts the batches of this epoch, since each `fit` has as many on all workers."""
+        self._batches = 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Tells the others, if it is time."""
+        done = batch + 1
+        if done // self.every_steps > self._batches // self.every_steps:
+            self._agree()
+        self._batches = done
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Tells the others before they begin another epoch."""
+        self._agree()
+
+    def _agree(self):
+        numbers = workers.gather(self.model.distribute_strategy, [self.received or 0])
+        if numbers.any():
+            self.received = signal.Signals(int(numbers.max()))
+            self.model.stop_training = True

@@ -245,7 +245,15 @@ class ImageSource:
         batches = self._batches(keys, batch_size, seed, horizontal_flip, augment, drop_remainder)
         return batches.apply(tf.data.experimental.assert_cardinality(num_batches))
 
-    def stream(self, batch_size, seed=0, initial_step=0, horizontal_flip=False, augment=None):
+    def stream(
+        self,
+        batch_size,
+        seed=0,
+        initial_step=0,
+        horizontal_flip=False,
+        augment=None,
+        share=(0, 1),
+    ):
         """Returns an endless dataset whose batch number k depends on `seed` and k only.
 
         So `stream(batch_size, seed, initial_step=k)`, in whatever process, continues bit for bit
@@ -261,13 +269,17 @@ class ImageSource:
             horizontal_flip: boolean, whether each image is mirrored with probability 1/2.
                 Defaults to False.
             augment: string, function, or list of them, as of `dataset`. Defaults to None.
+            share: (index, count), which of how many equal parts of each batch to read, for
+                processes that train together: part i holds the rows from i batch_size / count on,
+                bit for bit. Functions of `augment` must change each image by itself then.
+                Defaults to (0, 1), the whole.
 
         Returns:
             A `tf.data.Dataset` of `(images, labels)`, as of `dataset`.
 
         Raises:
-            ValueError: an argument is not what was expected, or there are fewer images than
-                `batch_size`.
+            ValueError: an argument is not what was expected, there are fewer images than
+                `batch_size`, or this does not divide into equal parts.
 
         Example:
         >>> import kgan
@@ -281,6 +293,12 @@ class ImageSource:
         seed = options.integer("seed", seed)
         initial_step = options.integer("initial_step", initial_step, minimum=0)
         self._check_a_batch_fits(batch_size)
+        part, parts = share
+        if batch_size % parts or not 0 <= part < parts:
+            raise ValueError(
+                "Expected `share` as (index, count), with a count that divides `batch_size`. "
+                f"Received: share={share}, batch_size={batch_size}"
+            )
         batches_per_epoch = self.num_examples // batch_size
         first_epoch, first_batch = divmod(initial_step, batches_per_epoch)
 
@@ -290,7 +308,7 @@ class ImageSource:
             return keys.skip(tf.cast(done, tf.int64) * batch_size)
 
         keys = tf.data.Dataset.counter(first_epoch).flat_map(epoch_keys)
-        batches = self._batches(keys, batch_size, seed, horizontal_flip, augment, True)
+        batches = self._batches(keys, batch_size, seed, horizontal_flip, augment, True, share)
         return batches.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
 
     def _keys(self, epoch, seed, shuffle):
@@ -300,9 +318,16 @@ class ImageSource:
         keys = self._reader.keys(seed if shuffle else None, epoch)
         return tf.data.Dataset.zip((keys, tf.data.Dataset.from_tensor_slices(numbers)))
 
-    def _batches(self, keys, batch_size, seed, horizontal_flip, augment, drop_remainder):
+    def _batches(
+        self, keys, batch_size, seed, horizontal_flip, augment, drop_remainder, share=(0, 1)
+    ):
         steps = augmentation.parse(augment, self.image_shape)
         change = augmentation.build(steps, self.image_shape, horizontal_flip)
+        part, parts = share
+        if parts > 1:
+            keys = _keys_of_part(keys, batch_size, part, parts)
+            batch_size //= parts
+            change = _change_of_part(change, batch_size, part, parts)
 
         def finish(images, labels, numbers):
             # No epoch, and so no order, has a negative number: no two draws share a seed.
@@ -322,6 +347,28 @@ class ImageSource:
                 f"Expected a `batch_size` of at most {self.num_examples}, the number of images in "
                 f"{self.name!r}. Received: batch_size={batch_size}"
             )
+
+
+def _keys_of_part(keys, batch_size, part, parts):
+    """Returns the keys of one part of each batch, each with the number of the batch's first."""
+    rows = slice(part * batch_size // parts, (part + 1) * batch_size // parts)
+
+    def cut(keys, numbers):
+        own = tf.nest.map_structure(lambda x: x[rows], keys)
+        return own, tf.repeat(numbers[:1], batch_size // parts)
+
+    return keys.batch(batch_size, drop_remainder=True).map(cut).unbatch()
+
+
+def _change_of_part(change, n, part, parts):
+    """Returns a function that changes one part of a batch as `change` does with all of it."""
+
+    def change_rows(images, seed):
+        # Draws are made for a whole batch: the other parts are black images in it.
+        others = [[part * n, (parts - 1 - part) * n], *[[0, 0]] * 3]
+        return change(tf.pad(images, others), seed)[part * n : (part + 1) * n]
+
+    return change_rows
 
 
 def _find_reader(source, split, size, channels, data_dir):

@@ -88,7 +88,14 @@ class InfoGAN(GAN):
         return ops.concatenate([noise, *hot, numbers], axis=-1)
 
     def generate(
-        self, n, labels=None, seed=None, batch_size=128, categorical=None, continuous=None
+        self,
+        n,
+        labels=None,
+        seed=None,
+        batch_size=128,
+        rows=slice(None),
+        categorical=None,
+        continuous=None,
     ):
         """Draws samples of codes that are drawn or chosen.
 
@@ -97,6 +104,7 @@ class InfoGAN(GAN):
             labels: None, as there are none.
             seed: int or None, as in `kgan.GAN.generate`, of the noise and the codes not chosen.
             batch_size: int >= 1, how many are computed at once. Defaults to 128.
+            rows: slice, as in `kgan.GAN.generate`.
             categorical: int categories, `(codes,)` for all samples or `(n, codes)`; of one code
                 alone an int or `(n,)`. Defaults to drawn ones.
             continuous: float values of the continuous codes, likewise. Defaults to drawn ones.
@@ -108,7 +116,7 @@ class InfoGAN(GAN):
             ValueError: if a code is chosen that is out of range or of another shape.
         """
         if categorical is None and continuous is None:
-            return super().generate(n, labels, seed, batch_size)
+            return super().generate(n, labels, seed, batch_size, rows)
         seed = random.randint(0, 2**31 - 1) if seed is None else seed
         noise, *hot, numbers = self._split(ops.convert_to_numpy(self.draw_latents(n, seed)))
         if categorical is not None:
@@ -117,7 +125,7 @@ class InfoGAN(GAN):
         if continuous is not None:
             numbers = _rows("continuous", continuous, n, self.continuous)
         latents = np.concatenate([noise, *hot, numbers], axis=1)
-        return self.predict(latents.astype("float32"), batch_size=batch_size, verbose=0)
+        return self.predict(latents.astype("float32")[rows], batch_size=batch_size, verbose=0)
 
     def _split(self, latents):
         """Returns the noise, each categorical code's columns, and the continuous codes."""

@@ -1,4 +1,4 @@
-"""Normalisations that keep examples of a batch independent of each other."""
+"""Normalisations that keep examples of a batch independent of each other, or replicas alike."""
 
 import keras
 from keras import ops
@@ -245,3 +245,41 @@ class VirtualBatchNormalization(keras.layers.Layer):
             "reference_size": self.reference_size,
             "epsilon": self.epsilon,
         }
+
+
+def synchronize_batch_norm(*networks):
+    """Lets batch norm see the whole batch of all replicas, as one replica would.
+
+    Each statistic is an exchange among all devices. It holds for layers within layers too, such as
+    those of `ConditionalBatchNormalization`, and must come before the first step. A model that is
+    loaded from a file has forgotten it.
+
+    Args:
+        *networks: `keras.Model`, whose `keras.layers.BatchNormalization` are changed.
+
+    Raises:
+        ValueError: if there is no such layer, or Keras's backend is another than TensorFlow, under
+            which batch norm sees whole batches as it is.
+
+    Example:
+    >>> generator = kgan.backbones.DCGANGenerator(image_shape=(8, 8, 1), width=4)
+    >>> kgan.layers.normalization.synchronize_batch_norm(generator)
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            "Batch norm is to be synchronised under Keras's backend tensorflow only. Received: "
+            f"KERAS_BACKEND={keras.backend.backend()}"
+        )
+    norms = [
+        layer
+        for network in networks
+        for layer in network._flatten_layers()
+        if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+    if not norms:
+        raise ValueError(
+            "There is batch norm to synchronise in none of these networks. Received: "
+            f"{', '.join(network.name for network in networks)}"
+        )
+    for norm in norms:
+        norm.synchronized = True

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from kgan import backend
+from kgan import backend, workers
 from kgan.batches import check_images, check_range, labels_for
 from kgan.files import atomic_path, keras_home
 from kgan.metrics import features as features_room
@@ -304,13 +304,22 @@ class Evaluation:
         draws = [metric for metric in judges if metric.needs_generator]
         looks = [metric for metric in judges if not metric.needs_generator]
         bar = self._bar("samples", n, "sample")
-        groups, done = list(self._by_network(looks).values()), 0
+        groups, done = self._by_network(looks), 0
+        groups.setdefault(None, (None, []))  # The images themselves have places to go, too.
         for images, labels in self._samples(gan, n, seed):
-            self._update("fake", images, labels, groups)
-            for metric in draws:
-                metric.update_from(gan, None, images, labels)
-            done += len(images)
-            bar.update(done)
+            outputs = {
+                key: self._seen_by_all(gan, group[0], images) for key, group in groups.items()
+            }
+            for rows in _parts(len(outputs[None]["images"]), self.batch_size):
+                part = None if labels is None else labels[rows]
+                for key, (_, metrics) in groups.items():
+                    for metric in metrics:
+                        values = outputs[key][metric.looks_at][rows]
+                        metric.update_features(fake=values, labels=part)
+                for metric in draws:
+                    metric.update_from(gan, None, outputs[None]["images"][rows], part)
+                done += rows.stop - rows.start
+                bar.update(done)
 
     def _read_reals(self, gan):
         """Shows the reals through this GAN to the metrics that read what it says of them."""
@@ -363,17 +372,29 @@ class Evaluation:
         return self._results()
 
     def _samples(self, gan, n, seed):
-        """Yields batches of samples and their labels."""
+        """Yields samples, of several workers each its own part of them, and the labels of all."""
         labels = self._labels_for(gan, n, seed)
         image_bytes = 4 * math.prod(gan.image_shape)
         chunk = max(self.batch_size, min(CHUNK, CHUNK_BYTES // image_bytes))
-        for start in range(0, n, chunk):
-            stop = min(start + chunk, n)
-            part = None if labels is None else labels[start:stop]
+        for rows in _parts(n, chunk):
+            size = rows.stop - rows.start
+            part = None if labels is None else labels[rows]
+            own = workers.share(gan.distribute_strategy, size)
             # A seed for each chunk, since equal seeds draw equal latents.
-            chunk_seed = int(np.random.SeedSequence([seed, start]).generate_state(1)[0])
-            images = gan.generate(stop - start, part, chunk_seed, self.batch_size)
-            yield from _pieces(images, part, self.batch_size)
+            chunk_seed = int(np.random.SeedSequence([seed, rows.start]).generate_state(1)[0])
+            at_least_one = slice(own.start, max(own.stop, own.start + 1))
+            images = gan.generate(size, part, chunk_seed, self.batch_size, rows=at_least_one)
+            yield images[: own.stop - own.start], part
+
+    def _seen_by_all(self, gan, network, images):
+        """Returns what a network says of the samples of all workers, which each asks of its own."""
+        if network is None:
+            outputs = {"images": images}
+        else:
+            parts = [images[rows] for rows in _parts(len(images), self.batch_size)]
+            said = [self._look(network, part) for part in parts]
+            outputs = {name: np.concatenate([one[name] for one in said]) for name in said[0]}
+        return {name: workers.gather(gan.distribute_strategy, x) for name, x in outputs.items()}
 
     def _labels_for(self, gan, n, seed):
         """Returns labels in the proportions of the reals', in an order that the seed decides."""
@@ -601,17 +622,22 @@ def _length(dataset):
     return length if length >= 0 else None
 
 
+def _parts(n, size):
+    """Yields n rows as slices of at most `size`."""
+    for start in range(0, n, size):
+        yield slice(start, min(start + size, n))
+
+
 def _pieces(images, labels, size):
     """Yields a batch in pieces of at most `size` images."""
-    for start in range(0, len(images), size):
-        part = slice(start, start + size)
+    for part in _parts(len(images), size):
         yield images[part], None if labels is None else labels[part]
 
 
 def _slices(arrays, size):
     """Yields a dict of arrays in dicts of at most `size` rows."""
-    for start in range(0, len(arrays["features"]), size):
-        yield {name: x[start : start + size] for name, x in arrays.items()}
+    for part in _parts(len(arrays["features"]), size):
+        yield {name: x[part] for name, x in arrays.items()}
 
 
 @contextlib.contextmanager

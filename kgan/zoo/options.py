@@ -155,16 +155,27 @@ def _define_machine():
         "jit_compile",
         "auto",
         ["auto", "true", "false"],
-        "XLA; auto is on a GPU or TPU only.",
+        "XLA; auto is on a GPU or TPU only, and without a strategy.",
         **_AT,
     )
     flags.DEFINE_enum(
-        "strategy", "none", ["none", "mirrored"], "mirrored uses all GPUs of this machine.", **_AT
+        "strategy",
+        "none",
+        ["none", "mirrored", "multi_worker"],
+        "mirrored uses all GPUs of this machine; multi_worker those of all machines that "
+        "TF_CONFIG names, see docs/many_machines.md.",
+        **_AT,
+    )
+    flags.DEFINE_bool(
+        "synchronized_batch_norm",
+        False,
+        "Batch norm over the whole batch, not the part of each device.",
+        **_AT,
     )
     flags.DEFINE_bool(
         "deterministic", True, "The same seed makes the same weights; can be slower on GPU.", **_AT
     )
-    return "mixed_precision jit_compile strategy deterministic".split()
+    return "mixed_precision jit_compile strategy synchronized_batch_norm deterministic".split()
 
 
 def _define_run():

@@ -8,6 +8,7 @@ and result; and `prepare(source, recipe)`, what its GAN sees of the data.
 
 import contextlib
 import dataclasses
+import functools
 import pathlib
 import shlex
 import shutil
@@ -18,10 +19,11 @@ import keras
 import tensorflow as tf
 
 import kgan
-from kgan import backend, transfer
+from kgan import backend, transfer, workers
 from kgan.data import augmentation
 from kgan.export import ExportError
 from kgan.files import atomic_path
+from kgan.layers.normalization import synchronize_batch_norm
 from kgan.metrics.evaluation import parse_metrics
 from kgan.metrics.splits import datasets_for
 from kgan.quiet import quiet_start
@@ -37,6 +39,12 @@ USER_ERRORS = (
     kgan.callbacks.NonFiniteLossError,
 )
 INTERRUPTED = 130
+# One of several workers was killed, or its machine or the network failed: the others cannot go on.
+WORKER_LOST = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.DeadlineExceededError,
+)
 # Flags that replace the recipe's setting of the same name.
 RECIPE_FLAGS = (
     "epochs",
@@ -71,6 +79,8 @@ def main(module=None, argv=None):
         sys.exit(run(module, argv))
     except USER_ERRORS as error:
         sys.exit(f"{_name(module)}: {error}")
+    except WORKER_LOST as error:
+        sys.exit(f"{_name(module)}: {_worker_lost(error)}")
 
 
 def run(module, argv):
@@ -145,6 +155,7 @@ class Training:
         self.game = _game(flags)
         self.evaluation = self._evaluation()
         self.batch_size = self.recipe.batch_size * self.recipe.discriminator_steps
+        self._check_parts()
         self.steps_per_epoch = self.source.num_examples // self.batch_size
         if self.steps_per_epoch == 0:
             raise ValueError(
@@ -172,25 +183,29 @@ class Training:
         Args:
             dry_run: bool, whether to stop before anything is written. Defaults to False.
         """
-        self._print_configuration()
-        with self._strategy():
+        if self.is_chief:
+            self._print_configuration()
+        with self.strategy.scope() if self.strategy else contextlib.nullcontext():
             gan = self._restore() or self._build()
+        if self.flags["synchronized_batch_norm"]:
+            synchronize_batch_norm(*gan.networks.values())
         for callback in self.evaluation:
             callback.evaluation.prepare(callback.dataset, gan)
         if dry_run:  # Not before: it refuses what the run would refuse.
             return 0
-        if self.is_new:
+        if self.is_new and self.is_chief:
             self.folder.begin(self.config)
         interrupted = self._train(gan)
-        if interrupted:
-            self._say_how_to_resume(gan, interrupted)
-            return INTERRUPTED
-        self._finish(gan)
-        return 0
+        if self.is_chief:
+            self._say_how_to_resume(gan, interrupted) if interrupted else self._finish(gan)
+        workers.gather(self.strategy, [0])  # The chief may still need who would end before it.
+        return INTERRUPTED if interrupted else 0
 
     def _set_up_machine(self):
         with quiet_start():
             tf.config.list_physical_devices()
+            self.strategy = _strategy(self.flags)
+        self.is_chief = workers.is_chief(self.strategy)
         keras.utils.set_random_seed(self.flags["seed"])
         if self.flags["deterministic"]:
             backend.make_deterministic()
@@ -258,10 +273,13 @@ class Training:
             )
         ]
 
-    def _strategy(self):
-        if self.flags["strategy"] == "mirrored":
-            return backend.mirrored()
-        return contextlib.nullcontext()
+    def _check_parts(self):
+        replicas = self.strategy.num_replicas_in_sync if self.strategy else 1
+        if self.recipe.batch_size % replicas:
+            raise ValueError(
+                f"Each of {replicas} devices takes an equal part of a batch: give a --batch_size "
+                f"that {replicas} divides. Received: --batch_size={self.recipe.batch_size}"
+            )
 
     def _build(self):
         task = Task(self.source.image_shape, self.num_classes, self.steps)
@@ -280,18 +298,34 @@ class Training:
         except (ValueError, OSError, ImportError) as error:
             raise ValueError(f"--init_from: {error}") from error
         self.config["init_from"] = dataclasses.asdict(report)
-        _print_lines({"start from": ("\n" + " " * 12).join(report.table())})
+        if self.is_chief:
+            _print_lines({"start from": ("\n" + " " * 12).join(report.table())})
 
     def _restore(self):
-        checkpoint = self.folder.last_checkpoint()
-        if self.is_new or checkpoint is None:
+        checkpoint = None if self.is_new else self.folder.last_checkpoint()
+        self._check_all_see(checkpoint)
+        if checkpoint is None:
             return None
-        print(f"Resuming from {checkpoint}")
+        if self.is_chief:
+            print(f"Resuming from {checkpoint}")
         return kgan.load_gan(checkpoint)
+
+    def _check_all_see(self, checkpoint):
+        """Raises unless all workers found the same checkpoint; none writes before all looked."""
+        step = -1 if checkpoint is None else int(checkpoint.stem.removeprefix("step-"))
+        steps = workers.gather(self.strategy, [step]).tolist()
+        if len(set(steps)) > 1:
+            raise ValueError(
+                f"All workers must see the same files in --out={self.folder.path}, as of a shared "
+                f"file system. Received: last checkpoints of steps {steps} (-1 is none), by worker"
+            )
 
     def _train(self, gan):
         """Trains to the end, or until something stops it, whose name it returns."""
-        interrupt = kgan.callbacks.GracefulInterrupt()
+        several = workers.count(self.strategy) > 1
+        interrupt = (
+            kgan.callbacks.AgreedInterrupt() if several else kgan.callbacks.GracefulInterrupt()
+        )
         callbacks = self._callbacks(interrupt)
         while gan.steps_trained < self.steps:  # Steps that the watch took back are left.
             done = gan.steps_trained
@@ -302,7 +336,7 @@ class Training:
                     epochs=last,
                     steps_per_epoch=steps,
                     shuffle=False,  # the stream has its own order
-                    verbose=1 if sys.stdout.isatty() else 2,
+                    verbose=(1 if sys.stdout.isatty() else 2) if self.is_chief else 0,
                     callbacks=callbacks,
                 )
                 if gan.stop_training:
@@ -311,21 +345,28 @@ class Training:
 
     def _stream(self, gan):
         """The data from where the model stands: batch k is the same in every process."""
-        return self.source.stream(
+        stream = functools.partial(
+            self.source.stream,
             self.batch_size,
             seed=self.flags["seed"],
             initial_step=gan.steps_trained,
             horizontal_flip=self.flags["horizontal_flip"],
             augment=self.flags["data_augment"],
         )
+        return workers.distribute(self.strategy, stream, self.batch_size)
 
     def _callbacks(self, interrupt):
         every = self.flags["sample_every_epochs"]
-        return [
+        callbacks = [
             kgan.callbacks.TerminateOnNonFinite(self.folder.checkpoints),
             interrupt,
             *self._watch(),
             *self.evaluation,  # before those that show or keep its logs
+        ]
+        if not self.is_chief:
+            return callbacks
+        return [
+            *callbacks,
             kgan.callbacks.MetricsLog(self.folder.metrics),
             kgan.callbacks.Curves(self.folder.curves, self.folder.metrics, every_epochs=every),
             kgan.callbacks.SampleGrid(self.folder.samples, every_epochs=every),
@@ -450,6 +491,29 @@ def _read(flag, get, text):
 
 def _without_none(words):
     return [word for word in words if word != "none"]
+
+
+def _worker_lost(error):
+    """Returns what to tell of an error of the exchange among workers."""
+    reason = str(error).strip().splitlines()[-1]
+    return (
+        "Another worker is gone or cannot be reached, and none goes on without it. Start all "
+        f"again with --resume. Received: {type(error).__name__}: {reason}"
+    )
+
+
+def _strategy(flags):
+    """Returns what divides the work, or None; several workers meet before any computation."""
+    if flags["strategy"] == "multi_worker":
+        return _read("strategy=multi_worker", lambda _: backend.multi_worker(), None)
+    if flags["strategy"] == "mirrored":
+        return backend.mirrored()
+    if flags["synchronized_batch_norm"]:
+        raise ValueError(
+            "--synchronized_batch_norm is for --strategy=mirrored and --strategy=multi_worker. "
+            "Received: --strategy=none"
+        )
+    return None
 
 
 def _game_words(flags):

@@ -5,10 +5,10 @@ import warnings
 
 import keras
 
-from kgan import backend
+from kgan import backend, workers
 from kgan.callbacks.checkpoint import list_checkpoints
 from kgan.callbacks.collapse.diagnosis import HISTORY, diagnose
-from kgan.callbacks.collapse.signals import Snapshot, measure
+from kgan.callbacks.collapse.signals import Reading, Snapshot, measure
 from kgan.gan import GAN
 from kgan.layers.checks import check_positive_int
 
@@ -121,9 +121,15 @@ class CollapseWatch(keras.callbacks.Callback):
         if kept["images"].shape[1] < LEAST_IMAGES:
             return
         step = self._offset + self._counted - self._counted % self.every_steps
-        self.history.append(measure(step, **kept))
+        self.history.append(self._chiefs(measure(step, **kept)))
         del self.history[:-HISTORY]
         self._tell(diagnose(self.history))
+
+    def _chiefs(self, reading):
+        """Returns what the first of several workers has read, so that all do the same about it."""
+        strategy = self.model.distribute_strategy
+        values = workers.first(strategy, list(vars(reading).values()))
+        return Reading(**{**dict(zip(vars(reading), values, strict=True)), "step": reading.step})
 
     def _tell(self, diagnosis):
         """Acts on a diagnosis, once while the same trouble lasts."""
@@ -157,8 +163,9 @@ class CollapseWatch(keras.callbacks.Callback):
         step, path = good[-1]
         self.model.load_weights(path)
         # Later ones are sick, and a resumed run would take the newest.
-        for _, later in checkpoints[len(good) :]:
-            later.unlink()
+        if workers.is_chief(self.model.distribute_strategy):
+            for _, later in checkpoints[len(good) :]:
+                later.unlink()
         # In the running means of this epoch a value that is not finite would stay.
         self.model.reset_metrics()
         self._forget()
