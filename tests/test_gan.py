@@ -753,6 +753,7 @@ def test_generate_depends_on_the_seed_and_not_on_the_batch_size():
     gan = make_gan()
     samples = gan.generate(10, seed=3)
     np.testing.assert_allclose(gan.generate(10, seed=3, batch_size=3), samples, atol=1e-6)
+    np.testing.assert_allclose(gan.generate(10, seed=3, rows=slice(4, 6)), samples[4:6], atol=1e-6)
     assert not np.allclose(gan.generate(10, seed=4), samples)
     assert not np.allclose(gan.generate(10), gan.generate(10))
     assert np.abs(samples).max() <= 1

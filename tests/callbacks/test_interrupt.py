@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import kgan
-from kgan.callbacks import GracefulInterrupt
+from kgan import workers
+from kgan.callbacks import AgreedInterrupt, GracefulInterrupt
 from tests import networks
 
 
@@ -68,3 +69,47 @@ def test_other_threads_train_without_it():
     thread.start()
     thread.join()
     assert steps == [6]
+
+
+# --- Several workers ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def others(monkeypatch):
+    """What each exchange with another worker brought: a function decides what that one says."""
+    told = []
+    said = {}
+
+    def gather(strategy, rows):
+        told.append(list(rows))
+        return np.array([*rows, said.get(len(told), 0)])
+
+    monkeypatch.setattr(workers, "gather", gather)
+    return told, said
+
+
+def test_a_worker_goes_on_until_all_have_heard(others):
+    told, _ = others
+    interrupt = AgreedInterrupt(every_steps=2)
+    assert fit(interrupt, SignalAt(signal.SIGTERM, batch=2)) == 4
+    assert told == [[0], [15], [15]]  # after 2 and 4 batches, and at the end of the epoch
+    assert interrupt.received is signal.SIGTERM
+
+
+def test_a_worker_stops_when_another_was_asked_to(others):
+    told, said = others
+    said[2] = signal.SIGINT
+    interrupt = AgreedInterrupt(every_steps=2)
+    assert fit(interrupt) == 4
+    assert interrupt.received is signal.SIGINT
+
+
+def test_each_worker_speaks_as_often(others):
+    told, _ = others
+    assert fit(AgreedInterrupt(every_steps=4)) == 6
+    assert told == [[0], [0]]  # after 4 of 6 batches, and at the end
+
+
+def test_workers_must_speak_now_and_then():
+    with pytest.raises(ValueError, match="every_steps"):
+        AgreedInterrupt(every_steps=0)

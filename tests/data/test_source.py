@@ -231,6 +231,36 @@ def test_all_orders_are_equally_likely(tmp_path, write):
     assert len(counts) == 24 and ((counts - 100) ** 2 / 100).sum() < 49.7
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_shares_of_a_stream_make_its_batches(source):
+    def dim(images, seed):
+        return images - tf.random.stateless_uniform((tf.shape(images)[0], 1, 1, 1), seed)
+
+    options = {"seed": 7, "initial_step": 1, "horizontal_flip": True, "augment": dim}
+    whole = batches_of(source.stream(6, **options), 5)
+    parts = [batches_of(source.stream(6, **options, share=(i, 3)), 5) for i in range(3)]
+    for (images, labels), *shares in zip(whole, *parts, strict=True):
+        assert [len(own) for own, _ in shares] == [2, 2, 2]
+        np.testing.assert_array_equal(np.concatenate([own for own, _ in shares]), images)
+        np.testing.assert_array_equal(np.concatenate([own for _, own in shares]), labels)
+
+
+def test_a_share_decodes_only_what_it_yields(numbered):
+    source = kgan.data.ImageSource.find(numbered, cache=False)
+    (images, labels), *_ = batches_of(source.stream(12), 1)
+    for number in numbers_of([(images[:6], labels[:6])]):
+        next(numbered.glob(f"*/{number:02}.png")).write_bytes(b"broken")
+    (own, _), *_ = batches_of(source.stream(12, share=(1, 2)), 1)
+    np.testing.assert_array_equal(own, images[6:])
+
+
+@pytest.mark.parametrize("kind", ["digits"])
+@pytest.mark.parametrize("share", [(0, 5), (2, 2), (-1, 2)])
+def test_bad_shares(source, share):
+    with pytest.raises(ValueError, match="`share`.*Received"):
+        source.stream(4, share=share)
+
+
 @pytest.mark.parametrize("kind", KINDS[1:])
 def test_fewer_images_than_a_batch(source):
     for make in (source.dataset, source.stream):

@@ -64,6 +64,8 @@ def test_the_same_seed_draws_the_same_latents():
     np.testing.assert_array_equal(gan.draw_latents(5, seed=3), gan.draw_latents(5, seed=3))
     assert np.any(np.array(gan.draw_latents(5, seed=3)) != np.array(gan.draw_latents(5, seed=4)))
     np.testing.assert_array_equal(gan.generate(5, seed=3), gan.generate(5, seed=3))
+    some = gan.generate(5, seed=3, rows=slice(2, 4))
+    np.testing.assert_allclose(some, gan.generate(5, seed=3)[2:4], rtol=1e-6)
 
 
 @pytest.mark.parametrize("weight", [None, 0.5])
@@ -111,6 +113,8 @@ def test_one_code_alone_is_given_as_a_number():
     gan = InfoGAN(keras.Model(latents, keras.layers.Identity()(latents)), discriminator, (3,), 0)
     np.testing.assert_array_equal(gan.generate(2, categorical=1), [[0, 1, 0]] * 2)
     np.testing.assert_array_equal(gan.generate(3, categorical=[2, 0, 1]), np.eye(3)[[2, 0, 1]])
+    some = gan.generate(3, categorical=[2, 0, 1], rows=slice(1, 3))
+    np.testing.assert_array_equal(some, np.eye(3)[[0, 1]])
     assert gan.encode(np.zeros((2, 3))).shape == (2, 3)
 
 

@@ -3,7 +3,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import kgan
 from kgan.layers import PixelNormalization, ReferenceBatch, VirtualBatchNormalization
+from kgan.layers.normalization import synchronize_batch_norm
 from tests.conformance import run_layer_test
 from tests.frameworks import tensorflow_only
 
@@ -171,3 +173,45 @@ def test_bad_arguments():
         VirtualBatchNormalization(3, epsilon=1)
     with pytest.raises(ValueError, match="reference_size=8 .* Received: a batch of 7"):
         VirtualBatchNormalization(8)(ROWS)
+
+
+@pytest.mark.parametrize("num_classes", [None, 3])
+def test_synchronized_batch_norm_sees_the_batch_of_all_replicas(two_replicas, num_classes):
+    def make():
+        if num_classes is None:
+            return keras.layers.BatchNormalization()
+        return kgan.layers.ConditionalBatchNormalization(num_classes)
+
+    def call(norm, x, labels):
+        inputs = x if num_classes is None else [x, labels]
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = norm(inputs, training=True)
+            loss = tf.reduce_sum(y**3)
+        return y, tape.gradient(loss, x)
+
+    x = np.random.default_rng(0).normal([1.0, -2.0], [0.5, 3.0], (6, 4, 4, 2)).astype("float32")
+    labels = np.arange(6) % 3
+    inputs = [keras.Input((4, 4, 2)), keras.Input((), dtype="int32")]
+    expected = call(make(), tf.constant(x), labels)
+    with two_replicas.scope():
+        norm = make()
+        norm(x[:2] if num_classes is None else [x[:2], labels[:2]])
+        model = keras.Model(inputs, norm(inputs[0] if num_classes is None else inputs))
+        synchronize_batch_norm(model)
+    halves, half_labels = (
+        two_replicas.experimental_distribute_values_from_function(
+            lambda context, rows=rows: tf.constant(rows[3 * context.replica_id_in_sync_group :][:3])
+        )
+        for rows in (x, labels)
+    )
+    results = two_replicas.run(tf.function(lambda *args: call(norm, *args)), (halves, half_labels))
+    for result, whole in zip(results, expected, strict=True):
+        both = np.concatenate(two_replicas.experimental_local_results(result))
+        np.testing.assert_allclose(both, whole, atol=1e-4)
+
+
+def test_there_must_be_batch_norm_to_synchronize():
+    network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)], name="critic")
+    with pytest.raises(ValueError, match="There is batch norm to synchronise in none.*critic"):
+        synchronize_batch_norm(network)

@@ -386,6 +386,21 @@ def test_mirrored_strategy(tmp_path, two_replicas, monkeypatch):
     assert int(kgan.load_gan(tmp_path / "run").images_seen) == 2 * 256
 
 
+def test_each_device_takes_an_equal_part(tmp_path, two_replicas, monkeypatch):
+    monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda: two_replicas)
+    with pytest.raises(ValueError, match="--batch_size that 2 divides. Received: --batch_size=255"):
+        train(tmp_path / "run", "--strategy=mirrored", "--batch_size=255")
+
+
+def test_a_lost_worker_is_one_clear_line(monkeypatch):
+    def lose(module, argv):
+        raise tf.errors.UnavailableError(None, None, "Graph execution error:\n\nSocket closed\n")
+
+    monkeypatch.setattr(runner, "run", lose)
+    with pytest.raises(SystemExit, match="Another worker is gone.*--resume.*Error: Socket closed"):
+        runner.main(tiny, [])
+
+
 def test_dry_run_shows_and_writes_nothing(tmp_path, capsys):
     assert train(tmp_path / "run", "--dry_run") == 0
     shown = capsys.readouterr().out
@@ -412,6 +427,8 @@ def test_help_shows_every_flag(capsys):
         (["--dataset=digit"], "digits"),
         (["--batch_size=5000"], "1797.*5000"),
         (["--strategy=tpu"], "strategy.*mirrored"),
+        (["--strategy=multi_worker"], "--strategy=multi_worker: .*Received: no TF_CONFIG"),
+        (["--synchronized_batch_norm"], "--synchronized_batch_norm is for --strategy=mirrored"),
         (["--epoch=3"], "epoch"),
         (["--batch_size=0"], "batch_size"),
         (["digits"], "Flags begin with --. Received: 'digits'"),

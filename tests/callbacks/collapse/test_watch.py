@@ -5,6 +5,7 @@ import warnings
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import ops
 
 import kgan
@@ -246,6 +247,15 @@ def test_restores_over_what_was_saved_sick(tmp_path):
     for _, path in checkpoints[-15:]:
         gan.load_weights(path)
         np.testing.assert_array_equal(ops.convert_to_numpy(kernel), np.eye(2))
+
+
+def test_a_strategy_of_one_device():
+    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+        gan = make_gan()
+    watch = CollapseWatch("stop", every_steps=2)
+    with pytest.warns(CollapseWarning, match="Training stops."):
+        fit(gan, watch, At({5: scale(np.nan)}), steps=40)
+    assert gan.steps_trained == 6
 
 
 def test_restores_all_replicas(tmp_path, two_replicas):
