@@ -345,7 +345,9 @@ def test_samples_depend_on_the_seed_only_and_are_drawn_in_parts(make, monkeypatc
     asked = []
     generate = gan.generate
     monkeypatch.setattr(
-        gan, "generate", lambda n, *args: asked.append((n, args[1])) or generate(n, *args)
+        gan,
+        "generate",
+        lambda n, *args, **kwargs: asked.append((n, args[1])) or generate(n, *args, **kwargs),
     )
 
     def draw(seed):

@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras import ops
 
 import kgan
+from kgan import workers
 from kgan.callbacks import Checkpoint, CollapseWarning, CollapseWatch, list_checkpoints
 from tests import networks
 
@@ -268,6 +269,29 @@ def test_restores_all_replicas(tmp_path, two_replicas):
     kernel = gan.generator.get_layer("draw").kernel
     for replica in kernel.value.values:
         np.testing.assert_array_equal(replica.numpy(), np.eye(2))
+
+
+def test_workers_believe_the_first(monkeypatch):
+    """What another worker has seen of its own part of the batch decides nothing."""
+    gan, watch = make_gan(), CollapseWatch("stop", every_steps=2)
+    monkeypatch.setattr(workers, "first", lambda strategy, values: np.full(len(values), np.nan))
+    with pytest.warns(CollapseWarning, match="Training stops."):
+        fit(gan, watch, steps=40)
+    assert gan.steps_trained == 2
+    assert watch.history[-1].step == 2
+
+
+def test_only_the_first_worker_deletes(tmp_path, monkeypatch):
+    monkeypatch.setattr(workers, "is_chief", lambda strategy: False)
+    gan, watch = make_gan(), CollapseWatch("restore", tmp_path, every_steps=2)
+    callbacks = watch, At({7: scale(np.nan)})
+    checkpoint = Checkpoint(tmp_path)
+    checkpoint.set_model(gan)
+    checkpoint.save()
+    (tmp_path / "step-00000099.keras").write_bytes(b"of the chief")
+    with pytest.warns(CollapseWarning, match="goes on from .*step-00000000.keras"):
+        fit(gan, *callbacks, steps=10)
+    assert (tmp_path / "step-00000099.keras").exists()
 
 
 def test_stops_where_there_is_nothing_to_restore(tmp_path):
