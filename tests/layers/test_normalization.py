@@ -211,6 +211,7 @@ def test_synchronized_batch_norm_sees_the_batch_of_all_replicas(two_replicas, nu
         np.testing.assert_allclose(both, whole, atol=1e-4)
 
 
+@tensorflow_only("synchronised batch norm")
 def test_there_must_be_batch_norm_to_synchronize():
     network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)], name="critic")
     with pytest.raises(ValueError, match="There is batch norm to synchronise in none.*critic"):

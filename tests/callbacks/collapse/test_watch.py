@@ -12,6 +12,7 @@ import kgan
 from kgan import workers
 from kgan.callbacks import Checkpoint, CollapseWarning, CollapseWatch, list_checkpoints
 from tests import networks
+from tests.frameworks import tensorflow_only
 
 # 64 points of a wide Gaussian, and as many batches of 16 as one likes.
 POINTS = np.random.default_rng(0).normal(0, 0.5, (64, 2)).astype("float32")
@@ -250,6 +251,7 @@ def test_restores_over_what_was_saved_sick(tmp_path):
         np.testing.assert_array_equal(ops.convert_to_numpy(kernel), np.eye(2))
 
 
+@tensorflow_only("strategies of tf.distribute")
 def test_a_strategy_of_one_device():
     with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
         gan = make_gan()
