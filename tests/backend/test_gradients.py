@@ -2,21 +2,27 @@
 
 import keras
 import numpy as np
+import pytest
 from keras import ops
 
+import kgan
 from kgan import backend
 from tests.frameworks import variable_gradients
 
 INPUTS = np.random.default_rng(0).uniform(-1, 1, (8, 6)).astype("float32")
 
 
-def test_a_penalty_through_batch_norm_has_the_gradient_of_central_differences():
+@pytest.mark.parametrize("shape", [(16,), (2, 2, 4)], ids=str)
+@pytest.mark.parametrize("cls", [keras.layers.BatchNormalization, kgan.layers.BatchNormalization])
+def test_a_penalty_through_batch_norm_has_the_gradient_of_central_differences(cls, shape):
     """TensorFlow's own moments, whose gradient stops at the mean, are wrong by a fifth here."""
     layers = [
         keras.layers.Dense(8, activation="tanh"),
         keras.layers.Dense(16, use_bias=False),
-        keras.layers.BatchNormalization(),
+        keras.layers.Reshape(shape),
+        cls(),
         keras.layers.Activation("tanh"),
+        keras.layers.Flatten(),
         keras.layers.Dense(1),
     ]
     model = keras.Sequential([keras.Input(INPUTS.shape[1:]), *layers])
