@@ -2,14 +2,15 @@
 
 import os
 
-from kgan.quiet import quiet_start
+from kgan.quiet import hidden, quiet_start, unused
 
 # What TensorFlow's C++ code logs is not news to who trains a GAN: even at its level "error" come
 # notes of its graph optimizers, while real errors reach Python as exceptions. This must stand
 # before its first import; a value that the user has set wins.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-with quiet_start():
+with quiet_start(), hidden(*unused()):
+    import keras  # noqa: F401
     import tensorflow  # noqa: F401
 
 from kgan import (  # noqa: E402

@@ -17,6 +17,9 @@ from kgan.quiet import quiet_absl
 _SHUFFLE_BYTES = 256 * 2**20
 _SHUFFLE_EXAMPLES = 1000
 
+_PARSE_EXAMPLES = 32
+_READ_BYTES = 8 * 2**20
+
 _CONNECT_SECONDS = 5
 
 
@@ -213,17 +216,44 @@ def _encoded_examples(builder, split, image_key, label_key):
     import tensorflow_datasets as tfds
 
     keys = [image_key, label_key] if label_key else [image_key]
+    is_tfrecord = builder.info.file_format == tfds.core.FileFormat.TFRECORD
+    batches = (_parsed_records if is_tfrecord else _parsed_by_tfds)(builder, split, keys)
+
+    def pick(batch):
+        image = batch[image_key]
+        label = batch[label_key] if label_key else tf.zeros_like(image, tf.int32)
+        return image, tf.cast(label, tf.int32)
+
+    return batches.map(pick).unbatch()
+
+
+def _parsed_records(builder, split, keys):
+    """Returns batches of the features of these keys, read from TFRecord files.
+
+    Not by TFDS, which parses one example at a time: 60,000 take 15 times longer.
+    """
+    shards = builder.info.splits[split].file_instructions
+    paths = [shard.filename for shard in shards]
+    counts = tf.constant([(shard.skip, shard.take) for shard in shards], tf.int64)
+    specs = {key: builder.info.features[key].get_serialized_info() for key in keys}
+    specs = {key: tf.io.FixedLenFeature(spec.shape, spec.dtype) for key, spec in specs.items()}
+
+    def read(path, count):
+        return tf.data.TFRecordDataset(path, buffer_size=_READ_BYTES).skip(count[0]).take(count[1])
+
+    records = tf.data.Dataset.from_tensor_slices((paths, counts)).flat_map(read)
+    return records.batch(_PARSE_EXAMPLES).map(lambda x: tf.io.parse_example(x, specs))
+
+
+def _parsed_by_tfds(builder, split, keys):
+    """Returns batches of the features of these keys, from files of any format."""
+    import tensorflow_datasets as tfds
+
+    skip = {keys[0]: tfds.decode.SkipDecoding()}
     examples = builder.as_dataset(
         split=split,
         shuffle_files=False,
-        decoders=tfds.decode.PartialDecoding(
-            dict.fromkeys(keys, True), decoders={image_key: tfds.decode.SkipDecoding()}
-        ),
+        decoders=tfds.decode.PartialDecoding(dict.fromkeys(keys, True), decoders=skip),
         read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
     )
-
-    def pick(example):
-        label = tf.cast(example[label_key], tf.int32) if label_key else tf.constant(0, tf.int32)
-        return example[image_key], label
-
-    return examples.map(pick)
+    return examples.batch(_PARSE_EXAMPLES)

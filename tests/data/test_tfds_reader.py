@@ -5,6 +5,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 import kgan.data
+from kgan.data import tfds_reader
 
 
 def find(*arguments, **options):
@@ -199,6 +200,18 @@ def test_data_set_of_a_user_is_prepared_without_a_network(tmp_path, monkeypatch)
     monkeypatch.setattr(socket, "create_connection", None)
     source = find("kgan_test_squares", data_dir=tmp_path)
     assert sorted(read_all(source)[0][:, 0, 0, 0].round()) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("split", ["train", "train[20%:70%]", "train[-2:]+test[:1]"])
+@pytest.mark.parametrize("name", ["tiny", "tiny_faces"])
+def test_records_are_what_tfds_itself_reads(tiny_dir, name, split):
+    builder = tfds.builder(name, data_dir=tiny_dir)
+    keys = ["image", "label"] if "label" in builder.info.features else ["image"]
+    own, theirs = (
+        list(read(builder, split, keys).unbatch().as_numpy_iterator())
+        for read in (tfds_reader._parsed_records, tfds_reader._parsed_by_tfds)
+    )
+    assert own == theirs and len(own) == builder.info.splits[split].num_examples
 
 
 def test_mnist_is_the_original(prepared_dir):
