@@ -1,11 +1,17 @@
-"""Computing in float32 where a network's own policy computes in less."""
+"""Which type to compute in: float32 where less would lose too much, and the fastest elsewhere."""
 
 import contextlib
+import statistics
 import threading
+import time
 
 import keras
 
 HALF = ("float16", "bfloat16")
+# What `fastest` chooses from, the exact one first, and by which factor of its time another must
+# be faster: less would be chance, and not worth the digits.
+CANDIDATES = ("float32", "mixed_bfloat16")
+WORTH = 0.95
 
 
 class _Float32InThreads(keras.DTypePolicy):
@@ -79,3 +85,79 @@ def float32(network):
     finally:
         for layer in halves:
             _leave(layer, thread)
+
+
+class _Stopwatch(keras.callbacks.Callback):
+    """Notes when each step of a `fit` ends."""
+
+    def __init__(self, clock):
+        super().__init__()
+        self.clock = clock
+        self.times = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Waits until the device has finished the step."""
+        for value in logs.values():
+            float(value)
+        self.times.append(self.clock())
+
+
+def _seconds_per_step(gan, dataset, steps, clock):
+    watch = _Stopwatch(clock)
+    # The first step is not counted: only its end is seen.
+    gan.fit(
+        dataset, steps_per_epoch=steps + 1, epochs=1, shuffle=False, verbose=0, callbacks=[watch]
+    )
+    return (watch.times[-1] - watch.times[0]) / steps
+
+
+def seconds_per_step(make, dataset, steps=5, rounds=5, limit_seconds=10.0, clock=time.perf_counter):
+    """Returns how long a train step of a game takes under each policy, on this machine.
+
+    The games are trained in turn, so that what else the machine does is the same to all.
+
+    Args:
+        make: function without arguments to a new compiled `kgan.GAN` of the global policy, which
+            is trained and thrown away.
+        dataset: `tf.data.Dataset` of batches, of `steps + 1` or more.
+        steps: int >= 1, which are timed together. Defaults to 5.
+        rounds: int >= 1, how often; the result is the median. Defaults to 5.
+        limit_seconds: float, no round begins later than this after the first. Defaults to 10.
+        clock: function to the seconds since some moment. Defaults to `time.perf_counter`.
+
+    Returns:
+        Dict of seconds by `CANDIDATES`.
+    """
+    own, games = keras.config.dtype_policy(), {}
+    try:
+        for policy in CANDIDATES:
+            keras.config.set_dtype_policy(policy)
+            games[policy] = make()
+    finally:
+        keras.config.set_dtype_policy(own)
+    for gan in games.values():  # to compile
+        _seconds_per_step(gan, dataset, 1, clock)
+    measured, begun = {policy: [] for policy in games}, clock()
+    for _ in range(rounds):
+        for policy, gan in games.items():
+            measured[policy].append(_seconds_per_step(gan, dataset, steps, clock))
+        if clock() - begun > limit_seconds:
+            break
+    return {policy: statistics.median(values) for policy, values in measured.items()}
+
+
+def fastest(seconds):
+    """Returns the policy to compute in: float32, unless another is clearly faster.
+
+    Args:
+        seconds: dict, what `seconds_per_step` returns.
+
+    Example:
+    >>> kgan.precision.fastest({"float32": 0.0198, "mixed_bfloat16": 0.0123})
+    'mixed_bfloat16'
+    >>> kgan.precision.fastest({"float32": 0.0198, "mixed_bfloat16": 0.0197})
+    'float32'
+    """
+    exact, *others = CANDIDATES
+    best = min(others, key=seconds.get)
+    return best if seconds[best] < WORTH * seconds[exact] else exact

@@ -167,3 +167,52 @@ def test_inputs_in_half_precision_take_float32():
         np.testing.assert_allclose(model(x)[0, 0], expected, rtol=2e-7)
     assert [layer.dtype for layer in model._flatten_layers()] == before
     assert "float16" in before
+
+
+# --- Measuring ----------------------------------------------------------------------------------
+
+
+class FakeClock:
+    """Stands still but for steps, each of which takes as long as its policy says."""
+
+    def __init__(self, seconds):
+        self.seconds = seconds
+        self.now = 0.0
+        self.steps = []
+
+    def __call__(self):
+        return self.now
+
+    def make(self):
+        policy = keras.config.dtype_policy().name
+        gan = kgan.GAN(networks.generator(), networks.discriminator(), seed=1)
+        gan.compile(run_eagerly=True)
+        train_step = gan.train_step
+
+        def timed(data):
+            self.steps.append(policy)
+            # A first step is slow, as it compiles.
+            self.now += self.seconds[policy] * (1 if self.steps.count(policy) > 1 else 1000)
+            return train_step(data)
+
+        gan.train_step = timed
+        return gan
+
+
+@pytest.mark.parametrize(("bfloat16", "chosen"), [(0.01, "mixed_bfloat16"), (0.0196, "float32")])
+def test_the_fastest_type_is_measured_in_turns(bfloat16, chosen):
+    clock = FakeClock({"float32": 0.02, "mixed_bfloat16": bfloat16})
+    data = tf.data.Dataset.from_tensors(IMAGES).repeat()
+    measured = precision.seconds_per_step(clock.make, data, steps=2, rounds=3, clock=clock)
+    assert measured == pytest.approx(clock.seconds)
+    assert precision.fastest(measured) == chosen
+    warm_up = ["float32"] * 2 + ["mixed_bfloat16"] * 2
+    assert clock.steps == warm_up + 3 * (["float32"] * 3 + ["mixed_bfloat16"] * 3)
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_measuring_slow_games_ends_after_a_round():
+    clock = FakeClock({"float32": 20.0, "mixed_bfloat16": 10.0})
+    data = tf.data.Dataset.from_tensors(IMAGES).repeat()
+    precision.seconds_per_step(clock.make, data, steps=1, limit_seconds=10, clock=clock)
+    assert len(clock.steps) == 8

@@ -19,7 +19,7 @@ import keras
 import tensorflow as tf
 
 import kgan
-from kgan import backend, transfer, workers
+from kgan import backend, precision, transfer, workers
 from kgan.data import augmentation
 from kgan.export import ExportError
 from kgan.files import atomic_path
@@ -114,6 +114,8 @@ def _settings(module, given, values, saved):
                 f"The run was trained by kgan.zoo.{saved['module']}: resume it with that. "
                 f"Received: kgan.zoo.{_name(module)}"
             )
+        if saved.get("precision"):  # measured once, when the run began
+            given = {k: v for k, v in given.items() if (k, v) != ("mixed_precision", "auto")}
         check_same(given, saved["flags"])
         return {**values, **saved["flags"], **given}  # A flag may be younger than the run.
     if given.get("epochs") and given.get("steps"):
@@ -164,6 +166,9 @@ class Training:
                 f"--batch_size={self.recipe.batch_size}"
             )
         self.steps = flags["steps"] or self.recipe.epochs * self.steps_per_epoch
+        self.precision = (saved or {}).get("precision")
+        if flags["mixed_precision"] == "auto":
+            self._measure_precision()
         self.config = {
             "module": _name(module),
             "command": _command(module, flags),
@@ -172,6 +177,7 @@ class Training:
             "image_shape": self.source.image_shape,
             "steps_per_epoch": self.steps_per_epoch,
             "steps": self.steps,
+            "precision": self.precision,
             "versions": versions(),
             "machine": machine(),
         }
@@ -209,8 +215,40 @@ class Training:
         keras.utils.set_random_seed(self.flags["seed"])
         if self.flags["deterministic"]:
             backend.make_deterministic()
-        precision = self.flags["mixed_precision"]
-        keras.config.set_dtype_policy("float32" if precision == "none" else f"mixed_{precision}")
+        kind = self.flags["mixed_precision"]
+        is_half = kind in precision.HALF
+        keras.config.set_dtype_policy(f"mixed_{kind}" if is_half else "float32")
+
+    def _measure_precision(self):
+        """Decides what `--mixed_precision=auto` is here; the run is as if it had been given so."""
+        if self.flags["strategy"] == "multi_worker":
+            raise ValueError(
+                "Workers could each choose another type: give one by name with --mixed_precision. "
+                "Received: --mixed_precision=auto --strategy=multi_worker"
+            )
+
+        def make():
+            with self._strategy():
+                return self._compiled()
+
+        data = self.source.stream(self.batch_size, seed=self.flags["seed"])
+        seconds = precision.seconds_per_step(make, data)
+        chosen = precision.fastest(seconds)
+        kinds = {policy: policy.removeprefix("mixed_") for policy in seconds}
+        self.precision = {
+            "chosen": kinds[chosen],
+            "milliseconds_per_step": {kinds[k]: 1000 * value for k, value in seconds.items()},
+        }
+        self.flags["mixed_precision"] = {"float32": "none"}.get(kinds[chosen], kinds[chosen])
+        # Names of layers and random states begin anew.
+        keras.utils.clear_session()
+        self._set_up_machine()
+
+    def _precision_words(self):
+        chosen = self.precision["chosen"]
+        took = dict(self.precision["milliseconds_per_step"])
+        own = f"{chosen}, measured {took.pop(chosen):.3g} ms a step against "
+        return own + ", ".join(f"{value:.3g} in {kind}" for kind, value in took.items())
 
     def _num_classes(self):
         """Returns the classes of a conditional game, or None."""
@@ -281,12 +319,17 @@ class Training:
                 f"that {replicas} divides. Received: --batch_size={self.recipe.batch_size}"
             )
 
-    def _build(self):
+    def _compiled(self):
+        """Returns the game that is trained, with its initial weights."""
         task = Task(self.source.image_shape, self.num_classes, self.steps)
         jit_compile = {"auto": "auto", "true": True, "false": False}[self.flags["jit_compile"]]
         gan = self.module.build(self.recipe, task, jit_compile=jit_compile)
         if self.game:
-            gan.compile(**{**gan.compile_arguments, **self.game})
+            gan.compile(**{**gan.compile_arguments, **_game(self.flags)})
+        return gan
+
+    def _build(self):
+        gan = self._compiled()
         if self.flags["init_from"]:
             self._initialize(gan)
         return gan
@@ -417,6 +460,8 @@ class Training:
         }
         if self.game:
             lines["game"] = ", ".join(_game_words(self.flags)) + "; the rest is the recipe's"
+        if self.precision:
+            lines["precision"] = self._precision_words()
         _print_lines(lines)
 
     def _say_how_to_resume(self, gan, received):
