@@ -123,6 +123,11 @@ def _settings(module, given, values, saved):
             "Give --epochs or --steps, not both. "
             f"Received: --epochs={given['epochs']} --steps={given['steps']}"
         )
+    if values["mixed_precision"] == "auto" and values["strategy"] == "multi_worker":
+        raise ValueError(
+            "Workers could each choose another type: give one by name with --mixed_precision. "
+            "Received: --mixed_precision=auto --strategy=multi_worker"
+        )
     return values
 
 
@@ -191,7 +196,7 @@ class Training:
         """
         if self.is_chief:
             self._print_configuration()
-        with self.strategy.scope() if self.strategy else contextlib.nullcontext():
+        with self._scope():
             gan = self._restore() or self._build()
         if self.flags["synchronized_batch_norm"]:
             synchronize_batch_norm(*gan.networks.values())
@@ -221,14 +226,8 @@ class Training:
 
     def _measure_precision(self):
         """Decides what `--mixed_precision=auto` is here; the run is as if it had been given so."""
-        if self.flags["strategy"] == "multi_worker":
-            raise ValueError(
-                "Workers could each choose another type: give one by name with --mixed_precision. "
-                "Received: --mixed_precision=auto --strategy=multi_worker"
-            )
-
         def make():
-            with self._strategy():
+            with self._scope():
                 return self._compiled()
 
         data = self.source.stream(self.batch_size, seed=self.flags["seed"])
@@ -310,6 +309,10 @@ class Training:
                 features=features,
             )
         ]
+
+    def _scope(self):
+        """Returns the scope in which variables are made for all replicas."""
+        return self.strategy.scope() if self.strategy else contextlib.nullcontext()
 
     def _check_parts(self):
         replicas = self.strategy.num_replicas_in_sync if self.strategy else 1
