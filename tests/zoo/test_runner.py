@@ -420,9 +420,8 @@ def test_auto_precision_really_measures(tmp_path, capsys):
 
 
 def test_workers_cannot_choose_each_a_precision(tmp_path):
-    _, flags = options.parse(["--mixed_precision=auto"])
     with pytest.raises(ValueError, match="by name.*Received: --mixed_precision=auto"):
-        runner.Training(tiny, {**flags, "deterministic": False, "strategy": "multi_worker"}, None)
+        train(tmp_path / "run", "--mixed_precision=auto", "--strategy=multi_worker")
 
 
 def test_several_discriminator_steps_are_fed_that_many_batches(tmp_path, monkeypatch):
