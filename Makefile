@@ -22,7 +22,9 @@ test-slow: $(VENV)/installed-dev
 JAX_TESTS := tests/backend tests/losses tests/layers tests/backbones tests/dynamics tests/games \
 	tests/penalties tests/augment tests/callbacks/collapse tests/zoo/test_conformance.py \
 	tests/zoo/test_other_backend.py
-JAX := KERAS_BACKEND=jax JAX_PLATFORMS=cpu XLA_FLAGS=--xla_cpu_multi_thread_eigen=false
+# Tiny networks are compiled for far longer than they run.
+JAX := KERAS_BACKEND=jax JAX_PLATFORMS=cpu \
+	XLA_FLAGS="--xla_cpu_multi_thread_eigen=false --xla_backend_optimization_level=0"
 
 test-jax: $(VENV)/installed-dev
 	$(THREADS) $(JAX) $(BIN)/python -m pytest -m "not slow" $(JAX_TESTS)

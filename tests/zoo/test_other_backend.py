@@ -150,7 +150,7 @@ def test_components_do_the_same_under_the_other_backend(tmp_path):
 def test_training_goes_on_under_the_other_backend(tmp_path):
     """Adam's moments, averages, the state of components and of random numbers go over whole."""
     gan = build("dcgan", True)
-    components = {"augment": ["ada:0.5"], "dynamics": ["history_pool"]}
+    components = {"augment": ["apa:0.5"], "dynamics": ["history_pool"]}
     gan.compile(**{**gan.compile_arguments, **components})
     fit("dcgan", gan, steps=2)
     gan.save(file_of(tmp_path, "dcgan", True))
