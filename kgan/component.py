@@ -20,6 +20,9 @@ class Component:
     needs = ()
     # Whose update `after_update` follows.
     player = "discriminator"
+    # Whether it compares all examples of a batch while the round is played, so that micro-batches
+    # would change what it is.
+    whole_batch = False
 
     def __init__(self, name=None):
         self.name = name or snake_case(type(self).__name__)

@@ -10,7 +10,7 @@ import keras
 from keras import ops
 
 from kgan import augment as augmentations
-from kgan import backend, batches, losses, precision, replicas
+from kgan import backend, batches, losses, micro_batches, precision, replicas
 from kgan import dynamics as dynamics_room
 from kgan import penalties as penalties_room
 from kgan.layers.pack import Pack
@@ -216,6 +216,7 @@ class GAN(backend.Trainer, keras.Model):
         metrics=(),
         updates="simultaneous",
         discriminator_steps=1,
+        micro_batches=1,
         run_eagerly=False,
         steps_per_execution=1,
         jit_compile="auto",
@@ -246,6 +247,10 @@ class GAN(backend.Trainer, keras.Model):
             discriminator_steps: int >= 1, discriminator updates a generator update. Each takes
                 its own equal slice of the batch, so feed that many times more images a step.
                 Defaults to 1.
+            micro_batches: int >= 1, in how many equal parts, one after the other, each update
+                computes its gradients: the same update from less memory, but where something is
+                computed over the whole batch (batch norm, some losses), which sees a part.
+                Defaults to 1.
             run_eagerly: bool, as in Keras. Defaults to False.
             steps_per_execution: int >= 1, as in Keras. Defaults to 1.
             jit_compile: bool or `"auto"`: XLA where there is a GPU or TPU, and not on CPU, where
@@ -270,6 +275,7 @@ class GAN(backend.Trainer, keras.Model):
             "metrics": _listed(metrics),
             "updates": updates,
             "discriminator_steps": discriminator_steps,
+            "micro_batches": micro_batches,
             "run_eagerly": run_eagerly,
             "steps_per_execution": steps_per_execution,
             "jit_compile": jit_compile,
@@ -287,6 +293,7 @@ class GAN(backend.Trainer, keras.Model):
         )
         self.updates = updates
         self.discriminator_steps = discriminator_steps
+        self.micro_batches = micro_batches
         for name in ("loss", *KINDS):
             setattr(self, name, arguments[name])
         self._components = _components(arguments)
@@ -326,6 +333,7 @@ class GAN(backend.Trainer, keras.Model):
                 metric.check_compiled(self)
         for asker in (loss, *components):
             self._check_needs(asker)
+        micro_batches.check(self, arguments["micro_batches"], components)
         layers = sorted({name for one in arguments["auxiliary_losses"] for name in one.layers})
         observed = _observed(self.discriminator, layers)
         loss.build(self)
@@ -629,9 +637,12 @@ class GAN(backend.Trainer, keras.Model):
         """Plays a round, and moves players as it tells them to; returns its logs."""
         _turn.players = players
         try:
+            # All gradients before any step: the players answer each other as they were.
             with shared_weights():
-                # All gradients before any step: the players answer each other as they were.
-                logs, gradients = self.differentiate(players, images, labels)
+                if self.micro_batches == 1:
+                    logs, gradients = self.differentiate(players, images, labels)
+                else:
+                    logs, gradients = micro_batches.differentiate(self, players, images, labels)
         finally:
             _turn.players = None
         logs, round = _split(logs)
@@ -685,27 +696,36 @@ class GAN(backend.Trainer, keras.Model):
         """Slices the batch into one equal part for each discriminator step."""
         turns = self.discriminator_steps
         # Every k-th image: k turns see the same images however many replicas share the batch.
-        end = self._whole_packs(images, turns)
+        end = self._whole_packs(images, self.parts_per_step)
         parts = [slice(i, end, turns) for i in range(turns)]
         return [(images[part], _rows(labels, part)) for part in parts]
 
-    def _whole_packs(self, images, turns=1):
-        """Returns how many images of a batch make whole packs in each of these turns."""
-        self.check_batch_size(images.shape[0], turns)
-        n, least = ops.shape(images)[0], turns * self.images_per_score
+    @property
+    def parts_per_step(self):
+        """Int, how many equal parts of a batch are played in a step."""
+        return self.discriminator_steps * self.micro_batches
+
+    def _whole_packs(self, images, parts=1):
+        """Returns how many images of a batch make whole packs in each of these parts."""
+        self.check_batch_size(images.shape[0], parts)
+        n, least = ops.shape(images)[0], parts * self.images_per_score
         if images.shape[0] is not None:
             return n // least * least
-        message = f"A batch needs at least {least} images, discriminator_steps times the pack's."
+        message = (
+            f"A batch needs at least {least} images, discriminator_steps times micro_batches "
+            "times the pack's."
+        )
         return backend.assert_in_graph(n >= least, message, n, n // least * least)
 
-    def check_batch_size(self, n, turns):
-        """Raises ValueError if `n` images, where that is known, do not make this many turns."""
+    def check_batch_size(self, n, parts):
+        """Raises ValueError if `n` images, where that is known, do not make this many parts."""
         pack = self.images_per_score
-        if n is not None and n < turns * pack:
+        if n is not None and n < parts * pack:
             raise ValueError(
-                f"discriminator_steps={turns} needs a batch of at least {turns * pack} images, "
-                f"{pack} for each step; drop_remainder=True leaves out a last batch that is "
-                f"smaller. Received: a batch of {n}"
+                f"discriminator_steps={self.discriminator_steps}, micro_batches="
+                f"{self.micro_batches}: a batch needs at least {parts * pack} images, {pack} for "
+                "each part; drop_remainder=True leaves out a last batch that is smaller. "
+                f"Received: a batch of {n}"
             )
 
     def _synchronize_statistics(self):

@@ -1,8 +1,31 @@
-"""What one replica must know of the others, so that several together compute what one would."""
+"""What one replica must know of the others, so that several together compute what one would.
+
+The micro-batches of a step are like replicas that come one after the other.
+"""
+
+import contextlib
+import threading
 
 import keras
 
 from kgan import backend
+
+_turn = threading.local()
+
+
+@contextlib.contextmanager
+def part(number, count):
+    """Within it, this thread computes one of several equal parts of a replica's batch.
+
+    Args:
+        number: int or scalar tensor, which one, from 0.
+        count: int, how many there are.
+    """
+    _turn.part = (number, count)
+    try:
+        yield
+    finally:
+        del _turn.part
 
 
 def share(draw, n):
@@ -13,12 +36,15 @@ def share(draw, n):
 
     Args:
         draw: function of the number of examples to a tensor with that many rows.
-        n: int or scalar tensor, the examples of this replica.
+        n: int or scalar tensor, the examples of this replica, or of its part.
     """
-    if backend.num_replicas() == 1:
+    number, count = getattr(_turn, "part", (0, 1))
+    shares = backend.num_replicas() * count
+    if shares == 1:
         return draw(n)
-    replica = backend.replica()
-    return draw(n * backend.num_replicas())[replica * n : (replica + 1) * n]
+    rows = draw(n * shares)
+    rows = keras.ops.reshape(rows, (shares, n, *rows.shape[1:]))
+    return keras.ops.take(rows, backend.replica() * count + number, axis=0)
 
 
 def normal(shape, seed):

@@ -17,6 +17,7 @@ else:
 
 Trainer = framework.Trainer
 accumulate = framework.accumulate
+accumulate_parts = framework.accumulate_parts
 adam_step = getattr(framework, "adam_step", None)  # where has_adam_step says so
 all_gather = framework.all_gather
 assert_in_graph = framework.assert_in_graph
@@ -41,6 +42,7 @@ write_rows = framework.write_rows
 __all__ = [
     "Trainer",
     "accumulate",
+    "accumulate_parts",
     "adam_step",
     "all_gather",
     "assert_in_graph",

@@ -74,6 +74,30 @@ def input_gradients(function, inputs):
     return gradients
 
 
+def accumulate_parts(function, parts, count):
+    """Computes parts one after the other, none before all of the one before it is done.
+
+    Args:
+        function: of a part's number and the part, to a list of tensors that are added up, and one
+            of tensors whose rows are collected.
+        parts: list of tensors of `count` parts along the first axis.
+        count: int >= 2.
+
+    Returns:
+        The two lists.
+    """
+    totals, collected = None, []
+    for i in range(count):
+        part = [x[i] for x in parts]
+        if totals is not None:
+            part, totals = jax.lax.optimization_barrier((part, totals))
+        more, rows = function(i, part)
+        totals = more if totals is None else [a + b for a, b in zip(totals, more, strict=True)]
+        collected.append(rows)
+    rows = zip(*collected, strict=True)
+    return totals, [keras.ops.concatenate(x, axis=0) for x in rows]
+
+
 def cond(predicate, true, false):
     """Returns what one of two functions computes; nothing of the other is executed.
 

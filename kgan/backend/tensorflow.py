@@ -160,6 +160,42 @@ def _bias_add(add):
 
 tf.nn.bias_add = _bias_add(tf.nn.bias_add)
 
+
+def accumulate_parts(function, parts, count):
+    """Computes parts one after the other, none before all of the one before it is done.
+
+    Args:
+        function: of a part's number and the part, to a list of tensors that are added up, and one
+            of tensors whose rows are collected.
+        parts: list of tensors of `count` parts along the first axis.
+        count: int >= 2.
+
+    Returns:
+        The two lists.
+    """
+
+    def play(i):
+        numbers, rows = function(i, [tf.gather(x, i) for x in parts])
+        # Gradients of tables come as the rows that have any.
+        return [tf.convert_to_tensor(x) for x in numbers], rows
+
+    # The first outside of the loop: it tells what there is to add up.
+    totals, rows = play(tf.constant(0))
+    stacks = [tf.TensorArray(x.dtype, count, element_shape=x.shape).write(0, x) for x in rows]
+
+    def body(i, totals, stacks):
+        more, rows = play(i)
+        totals = [a + b for a, b in zip(totals, more, strict=True)]
+        return i + 1, totals, [x.write(i, row) for x, row in zip(stacks, rows, strict=True)]
+
+    start = (tf.constant(1), totals, stacks)
+    _, totals, stacks = tf.while_loop(
+        lambda i, *_: i < count, body, start, parallel_iterations=1, maximum_iterations=count - 1
+    )
+    rows = [x.stack() for x in stacks]
+    return totals, [tf.reshape(x, tf.concat([[-1], tf.shape(x)[2:]], 0)) for x in rows]
+
+
 # --- Replicas -----------------------------------------------------------------------------------
 
 
@@ -405,7 +441,7 @@ class Trainer:
 
         def train_function(iterator):
             data = keras.tree.map_structure(_value, next(iterator))
-            self.check_batch_size(keras.tree.flatten(data)[0].shape[0], self.discriminator_steps)
+            self.check_batch_size(keras.tree.flatten(data)[0].shape[0], self.parts_per_step)
             return step(data)
 
         self.train_function = train_function

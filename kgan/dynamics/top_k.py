@@ -36,6 +36,7 @@ class TopK(Dynamics):
     """
 
     player = "generator"
+    whole_batch = True
 
     def __init__(self, final_fraction=0.5, decay=0.99, decay_images=50_000, name=None):
         if not (is_number(final_fraction) and 0 < final_fraction <= 1):

@@ -67,6 +67,12 @@ def _define_data():
 
 def _define_training():
     flags.DEFINE_integer("batch_size", None, "Images an update; else the recipe's.", **_POSITIVE)
+    flags.DEFINE_integer(
+        "micro_batches",
+        1,
+        "Parts of a batch that are computed one after the other, in the memory of one.",
+        **_POSITIVE,
+    )
     flags.DEFINE_integer("epochs", None, "Passes over the data; else the recipe's.", **_POSITIVE)
     flags.DEFINE_integer("steps", None, "Generator updates, instead of epochs.", **_POSITIVE)
     flags.DEFINE_float("generator_learning_rate", None, "Else the recipe's.", **_AT)
@@ -87,7 +93,7 @@ def _define_training():
         **_AT,
     )
     rates = ["generator_learning_rate", "discriminator_learning_rate"]
-    return ["batch_size", "epochs", "steps", *rates, "seed", "set", "init_from"]
+    return ["batch_size", "micro_batches", "epochs", "steps", *rates, "seed", "set", "init_from"]
 
 
 def _define_game():

@@ -226,6 +226,7 @@ class Training:
 
     def _measure_precision(self):
         """Decides what `--mixed_precision=auto` is here; the run is as if it had been given so."""
+
         def make():
             with self._scope():
                 return self._compiled()
@@ -321,14 +322,23 @@ class Training:
                 f"Each of {replicas} devices takes an equal part of a batch: give a --batch_size "
                 f"that {replicas} divides. Received: --batch_size={self.recipe.batch_size}"
             )
+        parts = self.flags["micro_batches"]
+        if self.recipe.batch_size // replicas % parts:
+            raise ValueError(
+                f"--micro_batches must divide the {self.recipe.batch_size // replicas} images of "
+                f"a batch on a device. Received: --micro_batches={parts}"
+            )
 
     def _compiled(self):
         """Returns the game that is trained, with its initial weights."""
         task = Task(self.source.image_shape, self.num_classes, self.steps)
         jit_compile = {"auto": "auto", "true": True, "false": False}[self.flags["jit_compile"]]
         gan = self.module.build(self.recipe, task, jit_compile=jit_compile)
-        if self.game:
-            gan.compile(**{**gan.compile_arguments, **_game(self.flags)})
+        changes = _game(self.flags)
+        if self.flags["micro_batches"] > 1:
+            changes["micro_batches"] = self.flags["micro_batches"]
+        if changes:
+            gan.compile(**{**gan.compile_arguments, **changes})
         return gan
 
     def _build(self):

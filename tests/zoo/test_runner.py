@@ -424,6 +424,17 @@ def test_workers_cannot_choose_each_a_precision(tmp_path):
         train(tmp_path / "run", "--mixed_precision=auto", "--strategy=multi_worker")
 
 
+def test_micro_batches(tmp_path):
+    train(tmp_path / "split", "--steps=2", "--noexport", "--loss=hinge", "--micro_batches=4")
+    config = json.loads((tmp_path / "split" / "config.json").read_text())
+    assert config["flags"]["micro_batches"] == 4 and "--micro_batches=4" in config["command"]
+    assert kgan.load_gan(tmp_path / "split").micro_batches == 4
+    with pytest.raises(ValueError, match="--micro_batches=2 .the run has 4"):
+        train(tmp_path / "split", "--resume", "--micro_batches=2")
+    with pytest.raises(ValueError, match="divide the 256 images.*--micro_batches=3"):
+        train(tmp_path / "other", "--micro_batches=3")
+
+
 def test_several_discriminator_steps_are_fed_that_many_batches(tmp_path, monkeypatch):
     several = dataclasses.replace(tiny.RECIPES["default"], discriminator_steps=3)
     monkeypatch.setitem(tiny.RECIPES, "default", several)
