@@ -135,7 +135,7 @@ class ReferenceBatch(keras.layers.Layer):
         examples = replicas.gather(inputs)
         rows = ops.arange(self.size) % ops.shape(examples)[0]
         first = ops.cast(ops.take(examples, rows, axis=0), self.reference.dtype)
-        self.reference.assign(ops.where(self.is_chosen, self.reference, first))
+        self.reference.assign(ops.where(self.is_chosen.value, self.reference.value, first))
         self.is_chosen.assign(True)
 
     def compute_output_shape(self, input_shape):

@@ -6,6 +6,7 @@ from keras import ops
 
 from kgan.layers import BatchNormalization
 from tests.conformance import run_layer_test
+from tests.frameworks import tensorflow_only
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.normal(2, 3, size=(6, 3, 4, 5)).astype("float32")
@@ -34,6 +35,7 @@ def test_conforms():
     )
 
 
+@tensorflow_only("its tapes")
 @pytest.mark.parametrize("kwargs", [{}, {"center": False, "scale": False}, {"epsilon": 0.1}])
 @pytest.mark.parametrize("jit_compile", [None, False, True])
 def test_equals_keras_s_forwards_backwards_and_in_its_statistics(kwargs, jit_compile):
@@ -55,6 +57,7 @@ def test_equals_keras_s_forwards_backwards_and_in_its_statistics(kwargs, jit_com
         np.testing.assert_allclose(value, expected, rtol=1e-5, atol=2e-5)
 
 
+@tensorflow_only("its tapes")
 @pytest.mark.parametrize("jit_compile", [None, False, True])
 def test_second_derivatives_are_keras_s(jit_compile):
     """As a penalty on gradients takes them: of the squared norm of the gradient by the inputs."""

@@ -47,7 +47,7 @@ def test_noise_is_standard_normal():
     x = np.zeros((4, 64, 64, 1), "float32")
     for training in (False, True):
         noise = np.array(layer(x, training=training))[..., 0]
-        assert abs(noise.mean()) < 0.03
+        assert abs(noise.mean()) < 0.06
         assert noise.std() == pytest.approx(1, abs=0.03)
         # Neighbours are independent: their product is 0 on average.
         assert abs((noise[:, 1:] * noise[:, :-1]).mean()) < 0.05

@@ -19,6 +19,7 @@ from kgan.layers import (
     WeightNormalization,
 )
 from tests.conformance import run_layer_test
+from tests.frameworks import tensorflow_only
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.normal(size=(2, 6, 8, 3)).astype("float32")
@@ -104,6 +105,7 @@ def test_conforms(kind, fir_kernel):
     run_layer_test(cls, arguments, IMAGES, shape)
 
 
+@tensorflow_only("its tapes")
 @pytest.mark.parametrize("fir_kernel", FILTERS)
 @pytest.mark.parametrize("kernel_size", KERNELS)
 @pytest.mark.parametrize("kind", LAYERS)
@@ -121,6 +123,7 @@ def test_equals_the_plain_form(kind, kernel_size, fir_kernel):
         assert_equal(derivatives(layer, [layer.kernel, layer.bias])(images), expected)
 
 
+@tensorflow_only("its graphs")
 @pytest.mark.parametrize("kernel_size", [3, 5])
 @pytest.mark.parametrize("kind", LAYERS)
 def test_compiled(kind, kernel_size):
@@ -146,6 +149,7 @@ def convolutions_in(layer, images):
     return found
 
 
+@tensorflow_only("its graphs")
 def test_the_cheap_forms_are_used():
     images = np.ones((1, 4, 4, 2), "float32")
     odd = np.ones((1, 5, 4, 2), "float32")
@@ -211,6 +215,7 @@ def test_files_tell_the_classes_apart(tmp_path):
     assert loaded.layers[2].convolve_first and not loaded.layers[2].use_bias
 
 
+@tensorflow_only("its tapes")
 @pytest.mark.parametrize(
     "wrapper",
     [
@@ -299,6 +304,7 @@ print(json.dumps([numbers(*case) for case in json.load(sys.stdin)]))
 """
 
 
+@tensorflow_only("its tapes")
 @pytest.mark.slow
 def test_jax_computes_the_same():
     pytest.importorskip("jax")
