@@ -28,7 +28,11 @@ def gradients(function, tensors):
     if BACKEND == "jax":
         import jax
 
-        return [np.asarray(x) for x in jax.grad(lambda x: function(*x))(tensors)]
+        def stateless(x):  # What is assigned means nothing outside of what JAX traces.
+            with keras.StatelessScope():
+                return function(*x)
+
+        return [np.asarray(x) for x in jax.grad(stateless)(tensors)]
     with tf.GradientTape() as tape:
         tape.watch(tensors)
         value = function(*tensors)
