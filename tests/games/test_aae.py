@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from kgan.games import AAE
+from tests.frameworks import tensorflow_only
 from tests.games.encoders import (
     IMAGES,
     LATENT_DIM,
@@ -78,6 +79,7 @@ def test_penalties_are_on_the_gradient_by_the_code():
     np.testing.assert_allclose(logs["r1"], 10 / 2 * 169, rtol=1e-5)
 
 
+@tensorflow_only("its tensors and the form of its step")
 def test_clusters_reach_decoder_and_adversary_as_probabilities():
     gan = build(clusters=3)
     round = gan.play(tensor(IMAGES), None)

@@ -6,6 +6,7 @@ import tensorflow as tf
 import kgan
 from kgan.games import BEGAN
 from tests.conformance import check_docstring
+from tests.frameworks import tensorflow_only
 
 SHAPE = (8, 8, 1)
 IMAGES = np.random.default_rng(0).uniform(-1, 1, (8, *SHAPE)).astype("float32")
@@ -46,6 +47,7 @@ def test_losses_and_measure_are_the_papers(k):
 
 
 @pytest.mark.parametrize("updates", ["simultaneous", "alternating"])
+@tensorflow_only("its tensors and the form of its step")
 def test_k_moves_once_a_step_by_the_imbalance(updates):
     gan = build(updates=updates)
     gan.generator_optimizer.learning_rate = gan.discriminator_optimizer.learning_rate = 0.0

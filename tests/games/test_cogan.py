@@ -29,6 +29,7 @@ def gradients(gan, pairs):
     return loss, tape.gradient(loss, [v.value for v in variables])
 
 
+@tensorflow_only("its tensors and the form of its step")
 def test_training_sees_no_pairs():
     gan = build()
     seen = np.array(gan.play(tf.constant(PAIRS), None).real["images"])
@@ -49,6 +50,7 @@ def test_whatever_is_paired_teaches_the_discriminator_the_same():
         np.testing.assert_allclose(one, other, atol=1e-6)
 
 
+@tensorflow_only("its tensors and the form of its step")
 def test_the_loss_is_the_mean_of_the_two_games():
     gan = build()
     logs = gan.compute_losses(tf.constant(PAIRS), None)

@@ -124,6 +124,7 @@ def test_only_the_generator_is_penalised():
     )
 
 
+@tensorflow_only("its tensors and the form of its step")
 def test_mean_moves_once_a_step_however_often_the_losses_are_computed():
     gan = linear_gan(
         penalties=[kgan.penalties.PathLength(1.0, decay=0.5)],
@@ -140,6 +141,7 @@ def test_mean_moves_once_a_step_however_often_the_losses_are_computed():
 
 
 @pytest.mark.parametrize("num_classes", [None, networks.NUM_CLASSES])
+@tensorflow_only("its tensors and the form of its step")
 def test_shrunk_penalty_is_that_of_every_third_fake_with_its_label(num_classes):
     """G(z, c) = (c + 1) z W, whose path lengths tell the labels apart."""
     kernel = RNG.normal(size=(4, 6)).astype("float32")
