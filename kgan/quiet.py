@@ -27,10 +27,14 @@ class _Hidden:
 def hidden(*packages):
     """Lets imports within it do without packages that are installed; later ones find them.
 
+    A package that was imported before is not hidden.
+
     Args:
         *packages: str.
 
     Example:
+    >>> import sys
+    >>> _ = sys.modules.pop("wave", None)
     >>> with hidden("wave"):
     ...     try:
     ...         import wave

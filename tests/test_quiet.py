@@ -51,7 +51,8 @@ def test_importing_kgan_loads_nothing_heavy():
     assert answer.stdout == "[]\n"
 
 
-def test_hidden_packages_are_found_again():
+def test_hidden_packages_are_found_again(monkeypatch):
+    monkeypatch.delitem(sys.modules, "wave", raising=False)
     with pytest.raises(ModuleNotFoundError) as error, hidden("wave", "cgi"):
         import wave  # noqa: F401
     assert error.value.name == "wave"

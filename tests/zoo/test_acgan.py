@@ -1,4 +1,3 @@
-import keras
 import numpy as np
 import pytest
 
@@ -20,7 +19,7 @@ def test_default_is_the_paper():
     assert isinstance(classifier, kgan.losses.AuxiliaryClassifier)
     assert (classifier.weight, classifier.fake_weight) == (1, 1)
     for optimizer in (gan.generator_optimizer, gan.discriminator_optimizer):
-        assert type(optimizer) is keras.optimizers.Adam
+        assert type(optimizer) is kgan.optimizers.Adam
         assert float(optimizer.learning_rate) == pytest.approx(2e-4)
         assert (optimizer.beta_1, optimizer.beta_2) == (0.5, 0.999)
     recipe = acgan.RECIPES["default"]

@@ -36,7 +36,7 @@ def test_rates_fall_and_momentum_grows_as_in_the_authors_code():
 def test_another_optimizer_by_name():
     gan = build(zoo_gan.DEFAULT.but_as_given(["optimizer=adam", "beta_1=0.5"]))
     for optimizer, rate in ((gan.generator_optimizer, 0.1), (gan.discriminator_optimizer, 0.05)):
-        assert type(optimizer) is keras.optimizers.Adam
+        assert type(optimizer) is kgan.optimizers.Adam
         assert (float(optimizer.learning_rate), optimizer.beta_1) == (pytest.approx(rate), 0.5)
 
 

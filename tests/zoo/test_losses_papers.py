@@ -9,7 +9,7 @@ import pytest
 import kgan
 from kgan.zoo.recipe import Task
 
-Adam, RMSprop = keras.optimizers.Adam, keras.optimizers.RMSprop
+Adam, RMSprop = kgan.optimizers.Adam, keras.optimizers.RMSprop
 
 # What each paper says: loss, penalty with its numbers, optimizer, learning rate, betas, critic's
 # steps, and whether the critic has batch norm.
