@@ -109,3 +109,19 @@ def test_the_manifest():
 def test_times_are_those_of_the_code():
     assert f"said nothing for {workers.HEARTBEAT_SECONDS} seconds" in " ".join(PAGE.split())
     assert workers.START_SECONDS == 30 * 60 and "waits half an hour" in PAGE
+
+
+def test_the_prediction_is_that_of_the_script():
+    results = pathlib.Path(__file__).parents[1] / "benchmarks" / "results"
+    rows = json.loads((results / "scaling_hypothetical.json").read_text())["rows"]
+    for accelerators in ("8", "256"):
+        (line,) = re.findall(rf"^\| {accelerators} \| .*$", PAGE, re.MULTILINE)
+        shown = [float(number.replace(",", "")) for number in re.findall(r"[\d.,]+", line)]
+        found = {
+            way: [r for r in of if r["accelerators"] == shown[0]][0] for way, of in rows.items()
+        }
+        without, overlapped = found["without overlap"], found["with overlap"]
+        expected = [shown[0], 1e3 * without["reduction_seconds"]]
+        for way in (without, overlapped):
+            expected += [way["images_per_second"], 100 * way["efficiency"]]
+        assert shown == pytest.approx(expected, rel=2e-3)
