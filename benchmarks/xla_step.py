@@ -43,6 +43,7 @@ from kgan.zoo.runner import prepared
 
 RESULTS = pathlib.Path(__file__).parent / "results" / "xla_step.json"
 DTYPES = ("float32", "mixed_bfloat16")
+PLAYERS = ("generator", "discriminator")
 # A schedule's length, which no step reaches here.
 TRAINING_STEPS = 100_000
 # Parameters of more elements are not stored if their start can be described instead.
@@ -157,7 +158,7 @@ def export(gan, batch, path, facts):
     module = step.experimental_get_compiler_ir(batch)(stage="hlo_serialized")
     program = hlo_pb2.HloModuleProto.FromString(module)
     _renumber(program)
-    parameters, values = _parameters(traced, batch)
+    parameters, values = _parameters(gan, traced, batch)
     _check(parameters, program.host_program_shape.parameters)
     stored = {}
     for number, parameter in enumerate(parameters):
@@ -189,9 +190,17 @@ def _renumber(program):
             ids[:] = [numbers[one] for one in ids]
 
 
-def _parameters(traced, batch):
+def variables_of(gan, traced):
+    """Returns the variables of a traced step, by the number of what it captured."""
+    # A trace does not list what a kernel moves without reading it, as Adam's does its means.
+    optimizers = [getattr(gan, f"{player}_optimizer", None) for player in PLAYERS]
+    moved = [v.value for one in optimizers if one is not None for v in one.variables]
+    return {id(variable.handle): variable for variable in [*traced.graph.variables, *moved]}
+
+
+def _parameters(gan, traced, batch):
     """Returns what a traced step takes, and their values: the batch, then all that it captured."""
-    variables = {id(variable.handle): variable for variable in traced.graph.variables}
+    variables = variables_of(gan, traced)
     named = [(f"batch_{i}", "batch", x) for i, x in enumerate(keras.tree.flatten(batch))]
     for number, captured in enumerate(traced.captured_inputs):
         if captured.dtype == tf.resource:

@@ -97,7 +97,7 @@ def after(benchmark, gan, batch, path):
     benchmark.export(gan, batch, path, FACTS | {"model": path.name})
     step = benchmark.make_step(gan, jit_compile=True)
     traced = step.get_concrete_function(batch)
-    variables = {id(variable.handle): variable for variable in traced.graph.variables}
+    variables = benchmark.variables_of(gan, traced)
     taken = [*keras.tree.flatten(batch), *(variables[id(x)] for x in traced.captured_inputs)]
     for _ in range(STEPS):
         logs = step(batch)
