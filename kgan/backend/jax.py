@@ -278,8 +278,12 @@ def multi_worker():
     raise ValueError("Several workers need Keras's backend tensorflow. Received: KERAS_BACKEND=jax")
 
 
-def make_deterministic():
-    """Makes equal runs equal to the bit on a GPU too; must stand before the first computation."""
+def make_deterministic(with_xla):
+    """Makes equal runs equal to the bit on a GPU too; must stand before the first computation.
+
+    Args:
+        with_xla: bool, whether steps are compiled by XLA.
+    """
     flags = os.environ.get("XLA_FLAGS", "")
     os.environ["XLA_FLAGS"] = f"{flags} --xla_gpu_deterministic_ops=true".strip()
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import os
 import threading
 
 import keras
@@ -337,9 +338,17 @@ def multi_worker():
     return workers.connect()
 
 
-def make_deterministic():
-    """Makes equal runs equal to the bit on a GPU too; must stand before the first computation."""
-    tf.config.experimental.enable_op_determinism()
+def make_deterministic(with_xla):
+    """Makes equal runs equal to the bit on a GPU too; must stand before the first computation.
+
+    Args:
+        with_xla: bool, whether steps are compiled by XLA.
+    """
+    if with_xla:  # Keras compiles nothing by XLA where TensorFlow's own determinism is on.
+        flags = os.environ.get("XLA_FLAGS", "")
+        os.environ["XLA_FLAGS"] = f"{flags} --xla_gpu_deterministic_ops=true".strip()
+    else:
+        tf.config.experimental.enable_op_determinism()
 
 
 # --- The step -----------------------------------------------------------------------------------

@@ -219,7 +219,8 @@ class Training:
         self.is_chief = workers.is_chief(self.strategy)
         keras.utils.set_random_seed(self.flags["seed"])
         if self.flags["deterministic"]:
-            backend.make_deterministic()
+            compiled = {"auto": backend.devices() and not self.strategy, "true": True}
+            backend.make_deterministic(bool(compiled.get(self.flags["jit_compile"])))
         kind = self.flags["mixed_precision"]
         is_half = kind in precision.HALF
         keras.config.set_dtype_policy(f"mixed_{kind}" if is_half else "float32")

@@ -83,3 +83,17 @@ def test_sigint_says_how_to_resume(tmp_path, uninterrupted):
     process = start(out, "--resume")
     assert process.wait() == 0, process.communicate()
     assert_same(out, uninterrupted)
+
+
+def test_a_run_compiled_by_xla_is_repeatable_and_really_compiled(tmp_path):
+    """Keras would quietly do without XLA where TensorFlow's determinism is on."""
+    runs = []
+    for name in ("a", "b"):
+        argv = ["--dataset=digits", "--steps=3", "--noexport", "--jit_compile=true"]
+        command = [sys.executable, "-m", "tests.zoo.tiny", *argv, f"--out={tmp_path / name}"]
+        answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        assert "jit_compile" not in answer.stderr
+        runs.append(kgan.load_gan(tmp_path / name))
+    assert runs[0].jit_compile
+    for a, b in zip(*(run.get_weights() for run in runs), strict=True):
+        np.testing.assert_array_equal(a, b)
