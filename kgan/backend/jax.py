@@ -457,8 +457,15 @@ class Trainer:
     # --- Keras's way to carry the state from step to step, for two optimizers -------------------
 
     def _get_jax_state(self, purge_model_variables=False, **parts):
-        variables = self._state_variables()
-        return tuple([v.value for v in variables[part]] for part in PARTS if parts.get(part))
+        variables, seen = self._state_variables(), set()
+
+        def own(value):
+            # Two variables may have been assigned one array, which a step cannot be given twice.
+            is_new = id(value) not in seen
+            seen.add(id(value))
+            return value if is_new else value.copy()
+
+        return tuple([own(v.value) for v in variables[part]] for part in PARTS if parts.get(part))
 
     def _take(self, parts, state):
         """Gives the variables the state of a step."""

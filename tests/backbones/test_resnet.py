@@ -1,3 +1,5 @@
+import math
+
 import h5py
 import keras
 import numpy as np
@@ -198,7 +200,7 @@ def test_generator_is_that_of_table_4():
     assert shapes == [(8, 8, 256), (16, 16, 256), (32, 32, 256)]
     block = (2 * 9 + 1) * 256**2 + 4 * 256
     expected = 128 * 4096 + 4096 + 3 * block + 2 * 256 + 9 * 256 * 3 + 3
-    assert sum(v.value.shape.num_elements() for v in model.trainable_variables) == expected
+    assert sum(math.prod(v.shape) for v in model.trainable_variables) == expected
 
 
 def test_discriminator_is_that_of_table_4():
@@ -208,7 +210,7 @@ def test_discriminator_is_that_of_table_4():
     convolution = 9 * 128**2 + 128
     first = 9 * 3 * 128 + 128 + convolution + 3 * 128
     expected = first + 6 * convolution + 128**2 + 128 + 1
-    assert sum(v.value.shape.num_elements() for v in model.trainable_variables) == expected
+    assert sum(math.prod(v.shape) for v in model.trainable_variables) == expected
 
 
 def test_networks_of_table_5():

@@ -40,6 +40,7 @@ def weights(gan):
     return np.concatenate([np.ravel(array) for part in parts for array in part.get_weights()])
 
 
+@tensorflow_only("counts of images beyond 32 bits")
 def test_the_schedule():
     """Three stages: 100 images each, with 50 between them."""
     (growth,) = make_gan(100, 50, size=16).dynamics
@@ -58,6 +59,7 @@ def test_the_schedule():
     assert {images: int(growth.progress_at(images)) for images in expected} == expected
 
 
+@tensorflow_only("counts of images beyond 32 bits")
 def test_a_long_fade_has_no_overflow():
     (growth,) = make_gan(10**10, 10**10, size=16).dynamics
     assert int(growth.progress_at(35 * 10**9)) == PARTS + PARTS // 2

@@ -68,7 +68,8 @@ def test_gains_are_learned():
     np.testing.assert_allclose(wrapper(inputs), fixed(inputs), rtol=1e-6)
     (gain,) = wrapper.gains.values()
     gain.assign([3.0, 0.75])
-    np.testing.assert_allclose(wrapper(inputs), fixed(inputs) * [2.0, 0.5], rtol=1e-5)
+    expected = np.array(fixed(inputs)) * [2.0, 0.5]
+    np.testing.assert_allclose(wrapper(inputs), expected, rtol=1e-5)
     assert len(wrapper.trainable_variables) == 3 and len(fixed.trainable_variables) == 2
 
 

@@ -121,6 +121,7 @@ class Snapshot(Observer):
 
     def read(self):
         """Returns the steps seen, and the arguments of `measure` at the last one of interest."""
+        self._gan.synchronize()
         n, m = (int(count) for count in self.counts.numpy())
         return int(self.steps.numpy()), {
             "images": self.images.numpy()[:, :n],
