@@ -131,3 +131,9 @@ def test_takes_keras_s_place_in_files(tmp_path):
     plain.save_weights(tmp_path / "plain.weights.h5")
     other.load_weights(tmp_path / "plain.weights.h5")
     np.testing.assert_array_equal(other(IMAGES), plain(IMAGES))
+
+
+def test_float64_is_left_to_keras():
+    """The kernel has no form of it."""
+    plain, layer = both(dtype="float64")
+    np.testing.assert_array_equal(layer(IMAGES, training=True), plain(IMAGES, training=True))
