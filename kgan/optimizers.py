@@ -32,20 +32,19 @@ class Adam(keras.optimizers.Adam):
 
     def update_step(self, gradient, variable, learning_rate):
         """Moves one variable."""
-        if self.amsgrad or not backend.has_adam_step(gradient):
-            super().update_step(gradient, variable, learning_rate)
-            return
-        index = self._get_variable_index(variable)
-        step = ops.cast(self.iterations + 1, variable.dtype)
-        backend.adam_step(
+        index, dtype = self._get_variable_index(variable), variable.dtype
+        numbers = (learning_rate, self.beta_1, self.beta_2)
+        is_done = not self.amsgrad and backend.adam_step(
             variable,
             self._momentums[index],
             self._velocities[index],
-            ops.cast(gradient, variable.dtype),
-            *(ops.cast(x, variable.dtype) for x in (learning_rate, self.beta_1, self.beta_2)),
+            ops.cast(gradient, dtype),
+            *(ops.cast(x, dtype) for x in numbers),
             epsilon=self.epsilon,
-            step=step,
+            step=ops.cast(self.iterations + 1, dtype),
         )
+        if not is_done:
+            super().update_step(gradient, variable, learning_rate)
 
 
 @keras.saving.register_keras_serializable(package="kgan")

@@ -10,7 +10,7 @@ import keras
 
 from kgan import backend
 
-_turn = threading.local()
+_own = threading.local()
 
 
 @contextlib.contextmanager
@@ -21,11 +21,11 @@ def part(number, count):
         number: int or scalar tensor, which one, from 0.
         count: int, how many there are.
     """
-    _turn.part = (number, count)
+    _own.part = (number, count)
     try:
         yield
     finally:
-        del _turn.part
+        del _own.part
 
 
 def share(draw, n):
@@ -38,7 +38,7 @@ def share(draw, n):
         draw: function of the number of examples to a tensor with that many rows.
         n: int or scalar tensor, the examples of this replica, or of its part.
     """
-    number, count = getattr(_turn, "part", (0, 1))
+    number, count = getattr(_own, "part", (0, 1))
     shares = backend.num_replicas() * count
     if shares == 1:
         return draw(n)

@@ -18,7 +18,7 @@ else:
 Trainer = framework.Trainer
 accumulate = framework.accumulate
 accumulate_parts = framework.accumulate_parts
-adam_step = getattr(framework, "adam_step", None)  # where has_adam_step says so
+adam_step = framework.adam_step
 all_gather = framework.all_gather
 assert_in_graph = framework.assert_in_graph
 assign = framework.assign
@@ -27,7 +27,6 @@ compiled = framework.compiled
 cond = framework.cond
 devices = framework.devices
 input_gradients = framework.input_gradients
-has_adam_step = framework.has_adam_step
 is_eager = framework.is_eager
 make_deterministic = framework.make_deterministic
 mean_of_replicas = framework.mean_of_replicas
@@ -52,7 +51,6 @@ __all__ = [
     "cond",
     "devices",
     "input_gradients",
-    "has_adam_step",
     "is_eager",
     "make_deterministic",
     "mean_of_replicas",

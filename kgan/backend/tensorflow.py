@@ -78,90 +78,6 @@ def cond(predicate, true, false):
     return keras.ops.cond(predicate, true, false)
 
 
-# --- Kernels ------------------------------------------------------------------------------------
-
-
-def batch_norm(x, scale, offset, epsilon):
-    """Returns normalised images, and the mean and variance of each channel.
-
-    Args:
-        x: float tensor `(batch, height, width, channels)`.
-        scale: float32 `(channels,)`.
-        offset: float32 `(channels,)`.
-        epsilon: float, what is added to the variance.
-
-    Returns:
-        `(outputs, mean, variance)`: of `x`'s type and shape, and float32 `(channels,)`, which are
-        constants for gradients.
-    """
-    outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
-        x=x, scale=scale, offset=offset, mean=[], variance=[], epsilon=epsilon, is_training=True
-    )
-    # The kernel's variance is that of a sample, divided by n - 1.
-    n = tf.cast(tf.size(x) // tf.size(scale), variance.dtype)
-    return outputs, tf.stop_gradient(mean), tf.stop_gradient(variance) * (n - 1) / n
-
-
-def has_adam_step(gradient):
-    """Returns whether `adam_step` takes this gradient: a tensor, not some of its rows."""
-    return tf.is_tensor(gradient) and not isinstance(gradient, tf.IndexedSlices)
-
-
-def adam_step(variable, momentum, velocity, gradient, learning_rate, beta_1, beta_2, epsilon, step):
-    """Moves a variable, and the means of its gradient and of their squares, as Adam says.
-
-    Args:
-        variable: variable of an optimizer's `update_step`.
-        momentum: `keras.Variable` of its shape.
-        velocity: likewise.
-        gradient: tensor of its shape and type, as are all that follow.
-        learning_rate: scalar.
-        beta_1: scalar.
-        beta_2: scalar.
-        epsilon: float.
-        step: scalar, from 1.
-    """
-    value = variable.value if isinstance(variable, keras.Variable) else variable
-    tf.raw_ops.ResourceApplyAdam(
-        var=value.handle,
-        m=momentum.value.handle,
-        v=velocity.value.handle,
-        beta1_power=beta_1**step,
-        beta2_power=beta_2**step,
-        lr=learning_rate,
-        beta1=beta_1,
-        beta2=beta_2,
-        epsilon=epsilon,
-        grad=gradient,
-    )
-
-
-# --- Precision ----------------------------------------------------------------------------------
-
-
-def _bias_add(add):
-    """Returns TensorFlow's `bias_add` with the gradient of a bias in bfloat16 as it should be.
-
-    TensorFlow's own sums it in bfloat16 on CPU, where a sum stands still once its terms are below
-    1/256 of it: over 65,536 positions it is 128 times too small. A plain sum's gradient is right.
-    Every Keras layer with a bias calls this.
-    """
-
-    def bias_add(value, bias, data_format=None, name=None):
-        value = tf.convert_to_tensor(value)
-        if value.dtype != tf.bfloat16:
-            return add(value, bias, data_format=data_format, name=name)
-        bias = tf.convert_to_tensor(bias, value.dtype)
-        if (data_format or "N").startswith("NC"):
-            bias = tf.reshape(bias, (-1, *[1] * (len(value.shape) - 2)))
-        return tf.add(value, bias, name=name)
-
-    return functools.update_wrapper(bias_add, add)
-
-
-tf.nn.bias_add = _bias_add(tf.nn.bias_add)
-
-
 def accumulate_parts(function, parts, count):
     """Computes parts one after the other, none before all of the one before it is done.
 
@@ -195,6 +111,92 @@ def accumulate_parts(function, parts, count):
     )
     rows = [x.stack() for x in stacks]
     return totals, [tf.reshape(x, tf.concat([[-1], tf.shape(x)[2:]], 0)) for x in rows]
+
+
+# --- Kernels ------------------------------------------------------------------------------------
+
+
+def batch_norm(x, scale, offset, epsilon):
+    """Returns normalised images, and the mean and variance of each channel.
+
+    Args:
+        x: float tensor `(batch, height, width, channels)`.
+        scale: float32 `(channels,)`.
+        offset: float32 `(channels,)`.
+        epsilon: float, what is added to the variance.
+
+    Returns:
+        `(outputs, mean, variance)`: of `x`'s type and shape, and float32 `(channels,)`, which are
+        constants for gradients.
+    """
+    outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+        x=x, scale=scale, offset=offset, mean=[], variance=[], epsilon=epsilon, is_training=True
+    )
+    # The kernel's variance is that of a sample, divided by n - 1.
+    n = tf.cast(tf.size(x) // tf.size(scale), variance.dtype)
+    return outputs, tf.stop_gradient(mean), tf.stop_gradient(variance) * (n - 1) / n
+
+
+def adam_step(variable, momentum, velocity, gradient, learning_rate, beta_1, beta_2, epsilon, step):
+    """Moves a variable, and the means of its gradient and of their squares, as Adam says.
+
+    Args:
+        variable: variable of an optimizer's `update_step`.
+        momentum: `keras.Variable` of its shape.
+        velocity: likewise.
+        gradient: tensor of its shape and type, as are all that follow.
+        learning_rate: scalar.
+        beta_1: scalar.
+        beta_2: scalar.
+        epsilon: float.
+        step: scalar, from 1.
+
+    Returns:
+        Bool, False where there is no kernel for it and nothing was moved: for gradients of some
+        rows only.
+    """
+    if isinstance(gradient, tf.IndexedSlices):
+        return False
+    value = variable.value if isinstance(variable, keras.Variable) else variable
+    tf.raw_ops.ResourceApplyAdam(
+        var=value.handle,
+        m=momentum.value.handle,
+        v=velocity.value.handle,
+        beta1_power=beta_1**step,
+        beta2_power=beta_2**step,
+        lr=learning_rate,
+        beta1=beta_1,
+        beta2=beta_2,
+        epsilon=epsilon,
+        grad=gradient,
+    )
+    return True
+
+
+# --- Precision ----------------------------------------------------------------------------------
+
+
+def _bias_add(add):
+    """Returns TensorFlow's `bias_add` with the gradient of a bias in bfloat16 as it should be.
+
+    TensorFlow's own sums it in bfloat16 on CPU, where a sum stands still once its terms are below
+    1/256 of it: over 65,536 positions it is 128 times too small. A plain sum's gradient is right.
+    Every Keras layer with a bias calls this.
+    """
+
+    def bias_add(value, bias, data_format=None, name=None):
+        value = tf.convert_to_tensor(value)
+        if value.dtype != tf.bfloat16:
+            return add(value, bias, data_format=data_format, name=name)
+        bias = tf.convert_to_tensor(bias, value.dtype)
+        if (data_format or "N").startswith("NC"):
+            bias = tf.reshape(bias, (-1, *[1] * (len(value.shape) - 2)))
+        return tf.add(value, bias, name=name)
+
+    return functools.update_wrapper(bias_add, add)
+
+
+tf.nn.bias_add = _bias_add(tf.nn.bias_add)
 
 
 # --- Replicas -----------------------------------------------------------------------------------

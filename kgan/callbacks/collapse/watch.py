@@ -116,7 +116,6 @@ class CollapseWatch(keras.callbacks.Callback):
                 self._look()
 
     def _look(self):
-        self.model.synchronize()
         self._counted, kept = self._snapshot.read()
         if kept["images"].shape[1] < LEAST_IMAGES:
             return
