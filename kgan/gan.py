@@ -284,7 +284,8 @@ class GAN(backend.Trainer, keras.Model):
         observed = self._fit_to_game(arguments)
         self._compile_arguments, self._observed = arguments, observed
         if jit_compile == "auto":
-            jit_compile = self.default_jit_compile and not run_eagerly
+            by_default = backend.default_jit_compile(self._distribute_strategy)
+            jit_compile = by_default and not run_eagerly
         super().compile(
             optimizer=None,
             run_eagerly=run_eagerly,

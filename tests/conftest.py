@@ -11,6 +11,7 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import tensorflow as tf  # noqa: E402
+from tensorflow.python.framework.config import disable_op_determinism  # noqa: E402  no public one
 
 # Two replicas on a machine without GPUs; this must be said before the first computation.
 tf.config.set_logical_device_configuration(
@@ -20,8 +21,9 @@ tf.config.set_logical_device_configuration(
 
 @pytest.fixture(autouse=True)
 def reset_keras():
-    """Each test begins with the same random state, in float32."""
+    """Each test begins with the same random state, in float32, and where XLA may compile."""
     keras.config.set_dtype_policy("float32")
+    disable_op_determinism()  # which programs that ran in this process have asked for
     keras.utils.set_random_seed(0)
 
 

@@ -25,6 +25,7 @@ assign = framework.assign
 batch_norm = framework.batch_norm
 compiled = framework.compiled
 cond = framework.cond
+default_jit_compile = framework.default_jit_compile
 devices = framework.devices
 input_gradients = framework.input_gradients
 is_eager = framework.is_eager
@@ -49,6 +50,7 @@ __all__ = [
     "batch_norm",
     "compiled",
     "cond",
+    "default_jit_compile",
     "devices",
     "input_gradients",
     "is_eager",

@@ -278,6 +278,15 @@ def multi_worker():
     raise ValueError("Several workers need Keras's backend tensorflow. Received: KERAS_BACKEND=jax")
 
 
+def default_jit_compile(strategy):
+    """Returns True: without XLA every operation would be dispatched by itself.
+
+    Args:
+        strategy: None.
+    """
+    return True
+
+
 def make_deterministic(with_xla):
     """Makes equal runs equal to the bit on a GPU too; must stand before the first computation.
 
@@ -304,10 +313,8 @@ JUDGED = tuple(part for part in PARTS if part != "optimizer_variables")
 class Trainer:
     """What a GAN's training asks of the framework; `kgan.GAN` is one."""
 
-    # Without it every operation would be dispatched by itself.
-    default_jit_compile = True
-    # Keras's name; `keras.distribution` takes its place.
-    distribute_strategy = None
+    # Keras's names; `keras.distribution` takes their place.
+    distribute_strategy = _distribute_strategy = None
 
     def scope(self):
         """Returns the scope in which variables are made."""

@@ -340,6 +340,19 @@ def multi_worker():
     return workers.connect()
 
 
+def default_jit_compile(strategy):
+    """Returns whether `jit_compile="auto"` is XLA: on GPU and TPU; oneDNN is faster on CPU.
+
+    Args:
+        strategy: `tf.distribute.Strategy` of the game, or None.
+    """
+    if strategy is not None:
+        return False  # XLA cannot leave the step to meet the other devices.
+    with quiet_start():
+        devices = tf.config.list_physical_devices()
+    return any(device.device_type in ("GPU", "TPU") for device in devices)
+
+
 def make_deterministic(with_xla):
     """Makes equal runs equal to the bit on a GPU too; must stand before the first computation.
 
@@ -358,15 +371,6 @@ def make_deterministic(with_xla):
 
 class Trainer:
     """What a GAN's training asks of the framework; `kgan.GAN` is one."""
-
-    @property
-    def default_jit_compile(self):
-        """Whether `jit_compile="auto"` is XLA: on GPU and TPU; oneDNN is faster on CPU."""
-        if self._distribute_strategy is not None:
-            return False  # XLA cannot leave the step to meet the other devices.
-        with quiet_start():
-            devices = tf.config.list_physical_devices()
-        return any(device.device_type in ("GPU", "TPU") for device in devices)
 
     def scope(self):
         """Returns the scope in which variables are made for all replicas."""

@@ -219,8 +219,9 @@ class Training:
         self.is_chief = workers.is_chief(self.strategy)
         keras.utils.set_random_seed(self.flags["seed"])
         if self.flags["deterministic"]:
-            compiled = {"auto": backend.devices() and not self.strategy, "true": True}
-            backend.make_deterministic(bool(compiled.get(self.flags["jit_compile"])))
+            by_default = backend.default_jit_compile(self.strategy)
+            with_xla = {"auto": by_default, "true": True, "false": False}
+            backend.make_deterministic(with_xla[self.flags["jit_compile"]])
         kind = self.flags["mixed_precision"]
         is_half = kind in precision.HALF
         keras.config.set_dtype_policy(f"mixed_{kind}" if is_half else "float32")
