@@ -20,8 +20,8 @@ test-slow: $(VENV)/installed-dev
 # What a backend computes: the step, games and zoo, and the mathematics that they rest on. A compiled
 # step takes seconds and a test makes one, so each part of kgan sends its own tests of it alone.
 JAX_TESTS := tests/backend tests/losses tests/layers tests/backbones tests/dynamics tests/games \
-	tests/penalties tests/augment tests/zoo/test_conformance.py \
-	tests/zoo/test_other_backend.py
+	tests/penalties tests/augment tests/test_micro_batches.py tests/test_rematerialization.py \
+	tests/zoo/test_conformance.py tests/zoo/test_other_backend.py
 # Tiny networks are compiled for far longer than they run.
 JAX := KERAS_BACKEND=jax JAX_PLATFORMS=cpu \
 	XLA_FLAGS="--xla_cpu_multi_thread_eigen=false --xla_backend_optimization_level=0"

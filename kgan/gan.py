@@ -15,6 +15,7 @@ from kgan import dynamics as dynamics_room
 from kgan import penalties as penalties_room
 from kgan.layers.pack import Pack
 from kgan.layers.reparametrization import shared_weights
+from kgan.rematerialization import Rematerialized, paused
 from kgan.round import Round
 
 UPDATES = ("simultaneous", "alternating")
@@ -155,6 +156,7 @@ class GAN(backend.Trainer, keras.Model):
         self._evaluation_metrics = []
         self._components = []
         self._observers = []
+        self._rematerialized = {}
         self.built = True
 
     @property
@@ -217,6 +219,7 @@ class GAN(backend.Trainer, keras.Model):
         updates="simultaneous",
         discriminator_steps=1,
         micro_batches=1,
+        rematerialize=False,
         run_eagerly=False,
         steps_per_execution=1,
         jit_compile="auto",
@@ -251,6 +254,9 @@ class GAN(backend.Trainer, keras.Model):
                 computes its gradients: the same update from less memory, but where something is
                 computed over the whole batch (batch norm, some losses), which sees a part.
                 Defaults to 1.
+            rematerialize: bool, whether gradients compute the networks' activations again, part
+                by part, instead of finding them in memory: the same update from less of it, but
+                in more time; see `kgan.rematerialization`. Defaults to False.
             run_eagerly: bool, as in Keras. Defaults to False.
             steps_per_execution: int >= 1, as in Keras. Defaults to 1.
             jit_compile: bool or `"auto"`: XLA where there is a GPU or TPU, and not on CPU, where
@@ -262,7 +268,11 @@ class GAN(backend.Trainer, keras.Model):
             TypeError: if both players share one optimizer object, or an object is of a wrong kind.
         """
         _check_compile_arguments(
-            updates, discriminator_steps, generator_optimizer, discriminator_optimizer
+            updates,
+            discriminator_steps,
+            rematerialize,
+            generator_optimizer,
+            discriminator_optimizer,
         )
         arguments = {
             "generator_optimizer": keras.optimizers.get(generator_optimizer),
@@ -276,6 +286,7 @@ class GAN(backend.Trainer, keras.Model):
             "updates": updates,
             "discriminator_steps": discriminator_steps,
             "micro_batches": micro_batches,
+            "rematerialize": rematerialize,
             "run_eagerly": run_eagerly,
             "steps_per_execution": steps_per_execution,
             "jit_compile": jit_compile,
@@ -283,6 +294,10 @@ class GAN(backend.Trainer, keras.Model):
         # All that may be refused comes first: a GAN that refuses stays as it was.
         observed = self._fit_to_game(arguments)
         self._compile_arguments, self._observed = arguments, observed
+        others = {name: one for name, one in self.networks.items() if name != "discriminator"}
+        self._rematerialized = {
+            name: Rematerialized(one) for name, one in others.items() if rematerialize
+        }
         if jit_compile == "auto":
             by_default = backend.default_jit_compile(self._distribute_strategy)
             jit_compile = by_default and not run_eagerly
@@ -336,7 +351,7 @@ class GAN(backend.Trainer, keras.Model):
             self._check_needs(asker)
         micro_batches.check(self, arguments["micro_batches"], components)
         layers = sorted({name for one in arguments["auxiliary_losses"] for name in one.layers})
-        observed = _observed(self.discriminator, layers)
+        observed = _observed(self.discriminator, layers, arguments["rematerialize"])
         loss.build(self)
         for component in components:
             component.variables = []
@@ -554,18 +569,29 @@ class GAN(backend.Trainer, keras.Model):
         return {**said, "features": features} if features else said
 
     def _score_in_float32(self, images, labels, training):
-        with precision.float32(self.discriminator):
+        with precision.float32(self.discriminator), paused():
             said = self._judge(self._augmented(images, training), labels, training)
             return _float32(said["score"])
 
     def _synthesize_in_float32(self, latents, labels, training):
-        with precision.float32(self.generator):
+        with precision.float32(self.generator), paused():
             return self.synthesize(latents, labels, training)
 
     def synthesize(self, latents, labels=None, training=False):
         """Returns the generator's images for these latents, as float32."""
-        images = self.generator(self._inputs(latents, labels), training=training)
+        images = self.run_network("generator", self._inputs(latents, labels), training)
         return ops.cast(images, "float32")
+
+    def run_network(self, name, inputs, training=False):
+        """Returns what a network makes of inputs, in the memory that `compile` was told.
+
+        Args:
+            name: str, of `networks`, not `"discriminator"`.
+            inputs: what the network takes.
+            training: bool. Defaults to False.
+        """
+        network = self._rematerialized.get(name, self.networks[name])
+        return network(inputs, training=training)
 
     def score(self, images, labels=None, training=False):
         """Returns the discriminator's scores of these images."""
@@ -993,7 +1019,7 @@ def _input_width(generator):
 
 
 def _check_compile_arguments(
-    updates, discriminator_steps, generator_optimizer, discriminator_optimizer
+    updates, discriminator_steps, rematerialize, generator_optimizer, discriminator_optimizer
 ):
     if updates not in UPDATES:
         raise ValueError(f"updates must be one of {UPDATES}. Received: {updates!r}")
@@ -1001,6 +1027,8 @@ def _check_compile_arguments(
         raise ValueError(
             f"discriminator_steps must be an int of 1 or more. Received: {discriminator_steps}"
         )
+    if not isinstance(rematerialize, bool):
+        raise TypeError(f"rematerialize must be a bool. Received: {rematerialize!r}")
     if isinstance(generator_optimizer, keras.optimizers.Optimizer) and (
         generator_optimizer is discriminator_optimizer
     ):
@@ -1070,10 +1098,11 @@ def _check_names(components):
         )
 
 
-def _observed(discriminator, layers):
+def _observed(discriminator, layers, rematerialize):
     """Returns a function of the discriminator's inputs to what it says and what layers compute."""
     if not layers:
-        return lambda inputs, training: (discriminator(inputs, training=training), {})
+        called = Rematerialized(discriminator) if rematerialize else discriminator
+        return lambda inputs, training: (called(inputs, training=training), {})
     functional = getattr(discriminator, "_functional", discriminator)
     if not isinstance(functional, keras.Model) or not hasattr(functional, "_nodes_by_depth"):
         raise ValueError(
@@ -1091,7 +1120,8 @@ def _observed(discriminator, layers):
     inputs = functional.inputs
     said = functional.output if isinstance(functional.output, dict) else functional.outputs[0]
     features = {name: known[name] for name in layers}
-    return keras.Model(inputs if len(inputs) > 1 else inputs[0], (said, features))
+    model = keras.Model(inputs if len(inputs) > 1 else inputs[0], (said, features))
+    return Rematerialized(model, losses_of=discriminator) if rematerialize else model
 
 
 class _RunningMean(keras.metrics.Mean):

@@ -35,6 +35,7 @@ mirrored = framework.mirrored
 multi_worker = framework.multi_worker
 num_replicas = framework.num_replicas
 precise = framework.precise
+rematerialized = framework.rematerialized
 replica = framework.replica
 variables_are_current = framework.variables_are_current
 write_rows = framework.write_rows
@@ -60,6 +61,7 @@ __all__ = [
     "multi_worker",
     "num_replicas",
     "precise",
+    "rematerialized",
     "replica",
     "variables_are_current",
     "write_rows",

@@ -2,7 +2,7 @@
 
 What assigns to variables runs under a `keras.StatelessScope`, which keeps the new values apart. A
 function that JAX traces by itself (to differentiate it, or as a branch) must return them, since
-they mean nothing outside of its trace: `_Recording` tells which they are.
+they mean nothing outside of its trace: `Recording` tells which they are.
 """
 
 import contextlib
@@ -15,10 +15,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-# Keras offers no public way to read the scope that variables are read and assigned in.
-from keras.src.backend.common.stateless_scope import get_stateless_scope
-
 from kgan.quiet import quiet_start
+from kgan.recording import Recording
 
 # TensorFlow feeds and measures here; it would take the memory of GPUs that JAX computes on.
 with quiet_start():
@@ -26,30 +24,6 @@ with quiet_start():
 
 # Whether variables hold the state of the last step at any time; here, after `synchronize`.
 variables_are_current = False
-
-
-class _Recording(keras.StatelessScope):
-    """A scope inside the present one, which knows the variables that were assigned in it."""
-
-    def __init__(self, values=()):
-        super().__init__(collect_losses=True, initialize_variables=False)
-        outer = get_stateless_scope()
-        if outer is not None:
-            self.state_mapping = dict(outer.state_mapping)
-        self.state_mapping |= {id(variable): value for variable, value in values}
-        self.assigned = {}
-
-    def add_update(self, update):
-        variable, _ = update
-        self.assigned[id(variable)] = variable
-        super().add_update(update)
-
-    def values(self, variables):
-        """Returns what variables are at the end of this scope."""
-        found = [self.get_current_value(variable) for variable in variables]
-        pairs = zip(variables, found, strict=True)
-        return [variable.value if value is None else value for variable, value in pairs]
-
 
 # --- Gradients ----------------------------------------------------------------------------------
 
@@ -64,14 +38,24 @@ def input_gradients(function, inputs):
     assigned = []
 
     def total(inputs):
-        with _Recording() as recording:
+        with Recording() as recording:
             value = function(inputs).sum()
-        assigned[:] = recording.assigned.values()
+        assigned[:] = recording.assigned
         return value, recording.values(assigned)
 
     gradients, values = jax.grad(total, has_aux=True)(inputs)
     assign(assigned, values)
     return gradients
+
+
+def rematerialized(function):
+    """Returns a function whose gradient computes it again, and keeps only what it was given.
+
+    Args:
+        function: of trees of float tensors, to a list of float tensors and a list of tensors that
+            are constants for gradients. It has no side effects.
+    """
+    return jax.checkpoint(function)
 
 
 def accumulate_parts(function, parts, count):
@@ -86,16 +70,24 @@ def accumulate_parts(function, parts, count):
     Returns:
         The two lists.
     """
-    totals, collected = None, []
-    for i in range(count):
-        part = [x[i] for x in parts]
-        if totals is not None:
-            part, totals = jax.lax.optimization_barrier((part, totals))
-        more, rows = function(i, part)
-        totals = more if totals is None else [a + b for a, b in zip(totals, more, strict=True)]
-        collected.append(rows)
-    rows = zip(*collected, strict=True)
-    return totals, [keras.ops.concatenate(x, axis=0) for x in rows]
+    with Recording() as recording:
+        totals, first = function(0, [x[0] for x in parts])
+    assigned = recording.assigned
+
+    def body(carry, part):
+        totals, values = carry
+        with Recording(zip(assigned, values, strict=True)) as recording:
+            more, rows = function(*part)
+        totals = [a + b for a, b in zip(totals, more, strict=True)]
+        return (totals, recording.values(assigned)), rows
+
+    # A loop, of which XLA cannot compute two rounds at once.
+    others = (jax.numpy.arange(1, count), [x[1:] for x in parts])
+    start = (totals, recording.values(assigned))
+    (totals, values), rows = jax.lax.scan(body, start, others)
+    assign(assigned, values)
+    rows = [x.reshape(-1, *x.shape[2:]) for x in rows]
+    return totals, [jax.numpy.concatenate(x) for x in zip(first, rows, strict=True)]
 
 
 def cond(predicate, true, false):
@@ -109,13 +101,13 @@ def cond(predicate, true, false):
     assigned = {}
 
     def probe(function):
-        with _Recording() as recording:
+        with Recording() as recording:
             value = function()
-        assigned.update(recording.assigned)
+        assigned.update({id(v): v for v in recording.assigned})
         return value
 
     def branch(function):
-        with _Recording() as recording:
+        with Recording() as recording:
             value = function()
         return value, recording.values(list(assigned.values()))
 
@@ -384,10 +376,10 @@ class Trainer:
                 for own, tensors in zip(variables, values, strict=True)
                 for pair in zip(own, tensors, strict=True)
             ]
-            with _Recording(moved) as recording:
+            with Recording(moved) as recording:
                 logs = self.compute_losses(images, labels)
                 objectives = [self.objective(player, logs) for player in players]
-            assigned[:] = recording.assigned.values()
+            assigned[:] = recording.assigned
             tensors, rebuild[:] = _split(logs)
             return objectives, (tensors, recording.values(assigned))
 

@@ -67,6 +67,51 @@ def _tape():
     return tf.GradientTape(watch_accessed_variables=False)
 
 
+def rematerialized(function):
+    """Returns a function whose gradient computes it again, and keeps only what it was given.
+
+    Args:
+        function: of trees of float tensors, to a list of float tensors and a list of tensors that
+            are constants for gradients. It has no side effects.
+
+    Returns:
+        A function to the same two lists, differentiable once.
+    """
+
+    def call(*trees):
+        constants = []
+
+        @tf.custom_gradient
+        def compute(*tensors):
+            results, constants[:] = function(*keras.tree.pack_sequence_as(trees, tensors))
+
+            def gradient(*upstream):
+                with _tape() as tape:
+                    again = [_after(upstream[0], x) for x in tensors]
+                    tape.watch(again)
+                    results, _ = function(*keras.tree.pack_sequence_as(trees, again))
+                return tape.gradient(results, again, upstream)
+
+            return results, gradient
+
+        results = compute(*map(tf.convert_to_tensor, keras.tree.flatten(trees)))
+        return results, [tf.stop_gradient(x) for x in constants]
+
+    return call
+
+
+def _after(first, x):
+    """Returns `x`, which is not there before `first` is.
+
+    Control dependencies would not do: neither XLA nor the search for common subexpressions, which
+    would find what was computed before, minds them.
+    """
+    one = tf.reshape(first, [-1])[:1]
+    # 0, or nan where `first` is nan; no compiler can know which.
+    zero = tf.reduce_sum(tf.where(one == one, tf.zeros_like(one), one))
+    return x + tf.cast(zero, x.dtype)
+
+
 def cond(predicate, true, false):
     """Returns what one of two functions computes; nothing of the other is executed.
 

@@ -66,7 +66,7 @@ class ClusterGAN(EncoderGAN):
         """Plays one round; see `kgan.GAN.compute_losses`."""
         logs = super().compute_losses(real_images, labels, training)
         fake, n = logs["round"].fake, self.clusters
-        read = ops.cast(self.encoder(fake["images"], training=training), "float32")
+        read = ops.cast(self.run_network("encoder", fake["images"], training), "float32")
         error = ops.mean(ops.square(read[:, :-n] - fake["latents"][:, :-n]))
         surprise = CategoricalCodeLoss()(fake["latents"][:, -n:], read[:, -n:])
         logs["latent_loss"] = self.latent_weight * error

@@ -78,7 +78,7 @@ class EncoderGAN(GAN):
             images: float `(batch, *image_shape)` in [-1, 1].
             training: bool, whether the encoder trains. Defaults to False.
         """
-        outputs = ops.cast(self.encoder(images, training=training), "float32")
+        outputs = ops.cast(self.run_network("encoder", images, training), "float32")
         if self.clusters is None:
             return outputs
         style, logits = outputs[:, : -self.clusters], outputs[:, -self.clusters :]

@@ -41,6 +41,22 @@ def shared_weights():
         _shared.values = outside
 
 
+@contextlib.contextmanager
+def given_weights(weights, training):
+    """Within it layers have these effective weights, and those that are not named compute theirs.
+
+    Args:
+        weights: list of `(layer, pairs)`, as `layer.effective_values(training)` returns the pairs.
+        training: bool.
+    """
+    outside = getattr(_shared, "values", None)
+    _shared.values = {(id(layer), training): pairs for layer, pairs in weights}
+    try:
+        yield
+    finally:
+        _shared.values = outside
+
+
 class Reparametrization(keras.layers.Wrapper):
     """Base of wrappers that put a differentiable function of a layer's weights in their place.
 
@@ -89,15 +105,15 @@ class Reparametrization(keras.layers.Wrapper):
 
     def call(self, inputs, training=False):
         """Returns the layer's output with its effective weights."""
-        values = self._effective_values(training)
+        values = self.effective_values(training)
         with keras.StatelessScope(values, collect_losses=True, initialize_variables=False) as scope:
             outputs = self.layer(inputs)
         for loss in scope.losses:
             self.add_loss(loss)
         return outputs
 
-    def _effective_values(self, training):
-        """Returns the layer's weights, each with what stands for it."""
+    def effective_values(self, training):
+        """Returns the layer's weights, each with what stands for it, as a list of pairs."""
         known = getattr(_shared, "values", None)
         if known is not None and (id(self), training) in known:
             return known[id(self), training]

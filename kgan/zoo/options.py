@@ -73,6 +73,12 @@ def _define_training():
         "Parts of a batch that are computed one after the other, in the memory of one.",
         **_POSITIVE,
     )
+    flags.DEFINE_bool(
+        "rematerialize",
+        False,
+        "Compute activations again for gradients instead of keeping them: less memory, more time.",
+        **_AT,
+    )
     flags.DEFINE_integer("epochs", None, "Passes over the data; else the recipe's.", **_POSITIVE)
     flags.DEFINE_integer("steps", None, "Generator updates, instead of epochs.", **_POSITIVE)
     flags.DEFINE_float("generator_learning_rate", None, "Else the recipe's.", **_AT)
@@ -93,7 +99,8 @@ def _define_training():
         **_AT,
     )
     rates = ["generator_learning_rate", "discriminator_learning_rate"]
-    return ["batch_size", "micro_batches", "epochs", "steps", *rates, "seed", "set", "init_from"]
+    memory = ["micro_batches", "rematerialize"]
+    return ["batch_size", *memory, "epochs", "steps", *rates, "seed", "set", "init_from"]
 
 
 def _define_game():

@@ -339,6 +339,8 @@ class Training:
         changes = _game(self.flags)
         if self.flags["micro_batches"] > 1:
             changes["micro_batches"] = self.flags["micro_batches"]
+        if self.flags["rematerialize"]:
+            changes["rematerialize"] = True
         if changes:
             gan.compile(**{**gan.compile_arguments, **changes})
         return gan

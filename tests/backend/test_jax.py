@@ -1,5 +1,6 @@
 """JAX's form of the step: state that is kept apart, and what must look at it all the same."""
 
+import importlib
 import os
 import pathlib
 import subprocess
@@ -188,3 +189,14 @@ def test_data_parallel_over_two_devices_is_one():
         check=False,
     )
     assert answer.returncode == 0, answer.stderr[-3000:]
+
+
+def test_xla_is_told_to_compute_parts_again():
+    """Whatever it makes of it for a CPU."""
+    barriers = []
+    for rematerialize in (False, True):
+        gan = make_gan(rematerialize=rematerialize)
+        state = gan._get_jax_state(**dict.fromkeys(kgan.backend.framework.PARTS, True))
+        step = importlib.import_module("jax").jit(gan.train_step).lower(state, (IMAGES[:4],))
+        barriers.append(step.as_text().count("optimization_barrier"))
+    assert barriers[0] == 0 and barriers[1] >= 2

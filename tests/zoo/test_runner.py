@@ -424,6 +424,15 @@ def test_workers_cannot_choose_each_a_precision(tmp_path):
         train(tmp_path / "run", "--mixed_precision=auto", "--strategy=multi_worker")
 
 
+def test_rematerialize(tmp_path):
+    train(tmp_path / "less", "--steps=2", "--noexport", "--rematerialize")
+    config = json.loads((tmp_path / "less" / "config.json").read_text())
+    assert "--rematerialize" in config["command"]
+    assert kgan.load_gan(tmp_path / "less").compile_arguments["rematerialize"] is True
+    with pytest.raises(ValueError, match="rematerialize"):
+        train(tmp_path / "less", "--resume", "--norematerialize")
+
+
 def test_micro_batches(tmp_path):
     train(tmp_path / "split", "--steps=2", "--noexport", "--loss=hinge", "--micro_batches=4")
     config = json.loads((tmp_path / "split" / "config.json").read_text())
