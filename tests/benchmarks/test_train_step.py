@@ -88,3 +88,13 @@ def test_rounds_are_whole_periods_and_fewer_where_steps_are_long(load):
     slow = {"step_seconds": 10.0, "period": 2}
     assert step._steps(fast, rounds=5, seconds=4.0) == 80 and step._rounds(fast, 5, 4.0) == 5
     assert step._steps(slow, rounds=5, seconds=4.0) == 2 and step._rounds(slow, 5, 4.0) == 3
+
+
+@pytest.mark.slow
+def test_the_ways_to_less_memory_are_compared(run):
+    status, record, text = run("memory", "--models=dcgan", "--recipe=digits")
+    assert status == 0
+    assert list(record["steps"]["dcgan"]) == ["plain", "micro_batches=4", "rematerialize", "both"]
+    peaks = {way: peak for way, (peak, seconds) in record["steps"]["dcgan"].items()}
+    assert peaks["both"] < peaks["plain"]
+    assert text.count("| dcgan |") == 4 and "| dcgan | plain |" in text
