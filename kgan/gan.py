@@ -512,8 +512,10 @@ class GAN(backend.Trainer, keras.Model):
             training: bool.
             **others: further fields of `kgan.Round`.
         """
-        score = functools.partial(self._score_in_float32, labels=judged_beside, training=training)
-        draw = functools.partial(self._synthesize_in_float32, labels=labels, training=training)
+        score = functools.partial(
+            self._score_for_penalties, labels=judged_beside, training=training
+        )
+        draw = functools.partial(self._synthesize_for_penalties, labels=labels, training=training)
         return Round(
             real=real,
             fake=fake,
@@ -568,13 +570,13 @@ class GAN(backend.Trainer, keras.Model):
         said = _by_name(said)
         return {**said, "features": features} if features else said
 
-    def _score_in_float32(self, images, labels, training):
-        with precision.float32(self.discriminator), paused():
+    def _score_for_penalties(self, images, labels, training):
+        with precision.without_float16(self.discriminator), paused():
             said = self._judge(self._augmented(images, training), labels, training)
             return _float32(said["score"])
 
-    def _synthesize_in_float32(self, latents, labels, training):
-        with precision.float32(self.generator), paused():
+    def _synthesize_for_penalties(self, latents, labels, training):
+        with precision.without_float16(self.generator), paused():
             return self.synthesize(latents, labels, training)
 
     def synthesize(self, latents, labels=None, training=False):

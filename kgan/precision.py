@@ -36,10 +36,10 @@ class _Float32InThreads(keras.DTypePolicy):
         return "float32" if threading.get_ident() in self.threads else self.own_compute_dtype
 
 
-def _is_half(layer):
+def _is_float16(layer):
     """A Sequential gives its input, which has no policy, what its first layer computes in."""
     dtype = layer.dtype if isinstance(layer, keras.layers.InputLayer) else layer.compute_dtype
-    return dtype in HALF or isinstance(layer._dtype_policy, _Float32InThreads)
+    return dtype == "float16" or isinstance(layer._dtype_policy, _Float32InThreads)
 
 
 def _enter(layer, thread):
@@ -66,24 +66,24 @@ def _set_input_dtype(layer, dtype):
 
 
 @contextlib.contextmanager
-def float32(network):
-    """Within it, calls of a network compute in float32, whatever the policies of its layers.
+def without_float16(network):
+    """Within it, layers of a network that compute in float16 compute in float32.
 
     A penalty's gradients are far smaller than those that train a network, and no loss scaling
-    reaches them: in float16 they would vanish. Layers that compute in float32 or float64 by their
-    own choice stay as they are, and other threads notice nothing.
+    reaches them: in float16 they would vanish. bfloat16 has the range of float32, and keeps each
+    to 0.4 %. Other layers stay as they are, and other threads notice nothing.
 
     Args:
         network: built `keras.Model` or layer.
     """
-    halves = [layer for layer in network._flatten_layers() if _is_half(layer)]
+    layers = [layer for layer in network._flatten_layers() if _is_float16(layer)]
     thread = threading.get_ident()
-    for layer in halves:
+    for layer in layers:
         _enter(layer, thread)
     try:
         yield
     finally:
-        for layer in halves:
+        for layer in layers:
             _leave(layer, thread)
 
 

@@ -17,8 +17,8 @@ class Round:
         real: dict, the view of the reals.
         fake: dict, the view of the fakes that were just made.
         shown: dict, the view of the fakes that the discriminator learns from. Defaults to `fake`.
-        score: function of images to the discriminator's scores of them in training, in float32
-            and with the labels of this batch. Defaults to None.
+        score: function of images to the discriminator's scores of them in training, float32, never
+            computed in float16, and with the labels of this batch. Defaults to None.
         synthesize: function of latents to images, likewise. Defaults to None.
         seed: `keras.random.SeedGenerator` that all draws of this round come from. Defaults to
             None.

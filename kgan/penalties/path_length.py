@@ -24,8 +24,8 @@ class PathLength(Penalty):
     here they are what the game calls latents and its `synthesize` takes. `pixels` is the product
     of all axes of an image but its channels.
 
-    The penalty takes its own pass through the generator, in float32. The authors compute it in
-    every 4th of the generator's steps, of half of the fakes: `every=4, shrink=2`.
+    The penalty takes its own pass through the generator, never in float16. The authors compute
+    it in every 4th of the generator's steps, of half of the fakes: `every=4, shrink=2`.
 
     Args:
         weight: float > 0, γ. Defaults to 2.

@@ -1,19 +1,6 @@
-"""Benchmark scripts as modules, and the smallest step that they can be tried with."""
-
-import importlib.util
-import pathlib
+"""The smallest step that the scripts which export steps can be tried with."""
 
 import tensorflow as tf
-
-FOLDER = pathlib.Path(__file__).parents[1] / "benchmarks"
-
-
-def load(name):
-    """Returns a benchmark script as a module."""
-    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 class Walk:

@@ -5,6 +5,7 @@ All that runs there runs in a process of its own, which can import neither Tenso
 
 import importlib.util
 import json
+import pathlib
 import subprocess
 import sys
 
@@ -15,9 +16,9 @@ import tensorflow as tf
 
 from kgan.zoo import dcgan, sngan, wgan_gp
 from kgan.zoo.recipe import Task
-from tests import scripts
+from tests.benchmarks.walk import Walk
 
-PATH = scripts.FOLDER / "run_hlo.py"
+PATH = pathlib.Path(__file__).parents[2] / "benchmarks" / "run_hlo.py"
 ALONE = """
 import pathlib, runpy, sys
 for name in ("tensorflow", "keras", "kgan"):
@@ -57,18 +58,18 @@ FACTS = {
 }
 
 
-@pytest.fixture(scope="module")
-def benchmark():
-    return scripts.load("xla_step")
+@pytest.fixture
+def benchmark(load):
+    return load("xla_step")
 
 
-class Explosion(scripts.Walk):
+class Explosion(Walk):
     def train_step(self, batch):
         self.position.assign((self.position + 2.0) ** 4)
         return {"reach": tf.reduce_max(self.position)}
 
 
-class Portrait(scripts.Walk):
+class Portrait(Walk):
     """Tells what its large variables are like."""
 
     def __init__(self):
@@ -133,7 +134,7 @@ def test_steps_are_those_of_tensorflow(benchmark, tmp_path):
 
 
 def test_state_goes_from_step_to_step(benchmark, tmp_path):
-    expected = dict(after(benchmark, scripts.Walk(), tf.ones((4, 2)), tmp_path / "walk"))
+    expected = dict(after(benchmark, Walk(), tf.ones((4, 2)), tmp_path / "walk"))
     # So far beyond 32 bits that JAX would cut it, were it not told otherwise.
     assert expected["steps"] == 2**40 + STEPS and expected["reach"] == 0.5 * STEPS
     there = alone(STEP, tmp_path, STEPS)
@@ -158,7 +159,7 @@ def test_large_variables_are_drawn_anew(benchmark, tmp_path):
 
 
 def test_the_program_times_and_tells_what_failed(benchmark, tmp_path):
-    for name, game in (("walk", scripts.Walk()), ("explosion", Explosion())):
+    for name, game in (("walk", Walk()), ("explosion", Explosion())):
         benchmark.export(game, tf.ones((4, 2)), tmp_path / name, FACTS | {"model": name})
     there = alone(PROGRAM, tmp_path, "--rounds=3", "--seconds=0.001")
     assert there.returncode == 1 and "1 of 2 steps failed" in there.stderr

@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests import scripts
+from tests.benchmarks.walk import Walk
 from tests.zoo.test_conformance import MODULES, source_for, tiny
 
 hlo_pb2 = pytest.importorskip("tensorflow.compiler.xla.service.hlo_pb2")
 
 
-@pytest.fixture(scope="module")
-def benchmark():
-    return scripts.load("xla_step")
+@pytest.fixture
+def benchmark(load):
+    return load("xla_step")
 
 
-class Wordy(scripts.Walk):
+class Wordy(Walk):
     def train_step(self, batch):
         return {"length": tf.strings.length(tf.strings.as_string(batch))}
 
@@ -32,7 +32,7 @@ def exported(benchmark, folder, walk):
 
 
 def test_parameters_come_in_the_modules_order(benchmark, tmp_path):
-    facts, module = exported(benchmark, tmp_path, scripts.Walk())
+    facts, module = exported(benchmark, tmp_path, Walk())
     parameters = {one.pop("name"): one for one in facts["parameters"]}
     assert parameters["batch_0"]["role"] == "batch" and parameters["batch_0"]["shape"] == [4, 2]
     assert parameters["steps"]["dtype"] == "int64" and parameters["steps"]["role"] == "state"
@@ -47,7 +47,7 @@ def test_parameters_come_in_the_modules_order(benchmark, tmp_path):
 
 
 def test_outputs_are_logs_by_name_and_then_what_replaces_the_state(benchmark, tmp_path):
-    facts, _ = exported(benchmark, tmp_path, scripts.Walk())
+    facts, _ = exported(benchmark, tmp_path, Walk())
     assert [one["name"] for one in facts["outputs"]][:2] == ["ahead", "reach"]
     assert [one["updates"] for one in facts["outputs"]][:2] == [None, None]
     for output in facts["outputs"][2:]:
@@ -59,7 +59,7 @@ def test_outputs_are_logs_by_name_and_then_what_replaces_the_state(benchmark, tm
 
 
 def test_old_readers_can_read_the_numbers(benchmark, tmp_path):
-    _, module = exported(benchmark, tmp_path, scripts.Walk())
+    _, module = exported(benchmark, tmp_path, Walk())
     instructions = [i for one in module.computations for i in one.instructions]
     numbers = [instruction.id for instruction in instructions]
     assert sorted(numbers) == list(range(1, len(numbers) + 1))
@@ -97,7 +97,7 @@ def test_calls_that_leave_xla_are_listed(benchmark):
 
 
 def test_both_steps_are_timed_on_one_state(benchmark):
-    walk = scripts.Walk()
+    walk = Walk()
     row = benchmark.timed_row(walk, tf.ones((4, 2)), seconds=1e-9, rounds=3)
     for name in ("xla", "plain"):
         times = row[name]["round_seconds_a_step"]
