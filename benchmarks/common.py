@@ -43,6 +43,11 @@ def parse(made, argv=None, **quick):
     return made.parse_args(argv)
 
 
+def settings(options):
+    """Returns the command line as a dict, for the record, without where that goes."""
+    return {name: value for name, value in vars(options).items() if name != "out"}
+
+
 def words(text):
     """Returns the words of a flag that takes several, with commas between them."""
     return [word.strip() for word in text.split(",")]

@@ -17,7 +17,7 @@ import kgan  # isort: split
 
 import numpy as np
 import tensorflow as tf
-from common import alternate, markdown, parse, parser, timed, write
+from common import alternate, markdown, parse, parser, settings, timed, write
 
 from kgan.zoo import dcgan
 from kgan.zoo.recipe import Task
@@ -118,7 +118,7 @@ def main(argv=None):
         with tempfile.TemporaryDirectory() as cache_dir:
             rows.append(measure(gan, metrics, options, cache_dir))
     show(rows)
-    write(options.out, options=vars(options), num_samples=options.samples, rows=rows)
+    write(options.out, options=settings(options), num_samples=options.samples, rows=rows)
     return 0
 
 

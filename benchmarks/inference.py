@@ -18,7 +18,7 @@ import tempfile
 
 import numpy as np
 import tensorflow as tf
-from common import alternate, markdown, parse, parser, timed, words, write
+from common import alternate, markdown, parse, parser, settings, timed, words, write
 
 from kgan.zoo.__main__ import recipes
 from kgan.zoo.recipe import Task
@@ -109,7 +109,7 @@ def main(argv=None):
                     line += [f"{row['samples_per_second']:,.0f}"]
                     line += [f"{row[name]:.2f} ms" for name in ("p50_ms", "p99_ms")]
                     print(f"| {' | '.join(map(str, line))} |", flush=True)
-    write(options.out, options=vars(options), rows=rows)
+    write(options.out, options=settings(options), rows=rows)
     return 0
 
 

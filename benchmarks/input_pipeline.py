@@ -30,7 +30,7 @@ import kgan  # isort: split
 import keras
 import numpy as np
 import tensorflow as tf
-from common import alternate, markdown, parse, parser, timed, write
+from common import alternate, markdown, parse, parser, settings, timed, write
 from PIL import Image
 
 from kgan.zoo.run import machine
@@ -364,7 +364,7 @@ def main(argv=None):
             )
             line = [name, *(f"{medians[w]:,.0f}" if w in medians else "-" for w in ways)]
             print(f"| {' | '.join([*line, f'{step:,.0f}', f'{times:,.0f}x'])} |", flush=True)
-    write(options.out, options=vars(options), rows=rows)
+    write(options.out, options=settings(options), rows=rows)
     return 0
 
 

@@ -12,7 +12,7 @@ import functools
 import statistics
 import sys
 
-from common import markdown, parse, parser, words, write
+from common import markdown, parse, parser, settings, words, write
 from train_step import Process, Row, Step, peak_memory
 
 WAYS = {
@@ -98,7 +98,7 @@ def main(argv=None):
         results[model] = measure(row, options.rounds)
         lines += [cells(model, way, results[model]) for way in WAYS]
     print(markdown(COLUMNS, lines))
-    write(options.out, options=vars(options), steps=results)
+    write(options.out, options=settings(options), steps=results)
     return 0
 
 

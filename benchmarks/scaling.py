@@ -21,7 +21,7 @@ import json
 import pathlib
 import sys
 
-from common import markdown, parse, parser, write
+from common import markdown, parse, parser, settings, write
 
 ACCELERATORS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
@@ -161,7 +161,9 @@ def main(argv=None):
             line += [f"{row['images_per_second']:,.0f}", f"{row['efficiency']:.1%}"]
         lines.append(line)
     print(markdown(columns, lines))
-    write(options.out, options=vars(options), **shared, about=describe(options, known), rows=rows)
+    write(
+        options.out, options=settings(options), **shared, about=describe(options, known), rows=rows
+    )
     return 0
 
 

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 
-from common import markdown, parse, parser, write
+from common import markdown, parse, parser, settings, write
 
 ROOT = pathlib.Path(__file__).parents[1]
 WAYS = ("no XLA", "XLA, empty cache", "XLA, full cache")
@@ -104,7 +104,7 @@ def main(argv=None):
         for row in rows
     ]
     print(markdown(["", "first step after", "processor time"], lines))
-    write(options.out, options=vars(options), rows=rows)
+    write(options.out, options=settings(options), rows=rows)
     return 0
 
 

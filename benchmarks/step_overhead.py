@@ -17,7 +17,7 @@ import kgan  # isort: split
 import keras
 import numpy as np
 import tensorflow as tf
-from common import alternate, markdown, parse, parser, write
+from common import alternate, markdown, parse, parser, settings, write
 
 from kgan.zoo.run import machine
 
@@ -191,7 +191,7 @@ def main(argv=None):
     fit = medians["kgan.GAN.fit"]
     lines = [[name, f"{rate:,.0f}", f"{fit / rate:.2f}x"] for name, rate in medians.items()]
     print(markdown(["", "images/s", "`fit` is"], lines))
-    write(options.out, options=vars(options), images_per_second=rates, medians=medians)
+    write(options.out, options=settings(options), images_per_second=rates, medians=medians)
     return 0
 
 

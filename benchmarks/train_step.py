@@ -32,7 +32,7 @@ import statistics
 import sys
 import time
 
-from common import markdown, parse, parser, words, write
+from common import markdown, parse, parser, settings, words, write
 
 COLUMNS = [
     "model",
@@ -404,7 +404,7 @@ def main(argv=None):
                 results.append(measured[row])
                 shown = cells(measured[row], rooflines)
             print(f"| {' | '.join(shown)} |", flush=True)
-    record = {"options": vars(options), "rooflines": rooflines, "rows": results}
+    record = {"options": settings(options), "rooflines": rooflines, "rows": results}
     write(options.out, **record, failed=failed)
     return 1 if failed else 0
 

@@ -142,7 +142,8 @@ def main():
             results.append({"name": name, "dtype": dtype, "game": about, "ways": rows, **verdict})
     path = pathlib.Path(options.out)
     path.parent.mkdir(parents=True, exist_ok=True)
-    result = {"options": vars(options), "machine": machine, "versions": versions}
+    given = {name: value for name, value in vars(options).items() if name != "out"}
+    result = {"options": given, "machine": machine, "versions": versions}
     path.write_text(json.dumps({**result, "results": results}, indent=2))
 
 
