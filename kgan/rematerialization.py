@@ -139,16 +139,17 @@ def _parts(functional):
     ]
     edges = [*_cuts(sizes, crossing), len(nodes)]
     return [
-        _part(nodes[begin:end], {id(x) for x in functional.inputs}, last_use, end)
+        _part(nodes[begin:end], {name for name, last in last_use.items() if last >= end})
         for begin, end in itertools.pairwise(edges)
     ]
 
 
-def _part(nodes, inputs, last_use, end):
+def _part(nodes, used_later):
+    """Returns the part of some nodes; `used_later` are ids of what others or the output take."""
     made = [id(x) for node in nodes for x in node.outputs]
     used = _unique(x for node in nodes for x in node.input_tensors)
     takes = [id(x) for x in used if id(x) not in made]
-    gives = [name for name in made if last_use.get(name, 0) >= end]
+    gives = [name for name in made if name in used_later]
 
     def call(values):
         known = dict(zip(takes, values, strict=True))
