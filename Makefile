@@ -20,7 +20,8 @@ test-slow: $(VENV)/installed-dev
 # What a backend computes: the step, games and zoo, and the mathematics that they rest on. A compiled
 # step takes seconds and a test makes one, so each part of kgan sends its own tests of it alone.
 JAX_TESTS := tests/backend tests/losses tests/layers tests/backbones tests/dynamics tests/games \
-	tests/penalties tests/augment tests/test_micro_batches.py tests/test_rematerialization.py \
+	tests/penalties tests/augment tests/callbacks/test_interrupt.py tests/test_micro_batches.py \
+	tests/test_rematerialization.py \
 	tests/zoo/test_conformance.py tests/zoo/test_other_backend.py
 # Tiny networks are compiled for far longer than they run.
 JAX := KERAS_BACKEND=jax JAX_PLATFORMS=cpu \
@@ -28,6 +29,7 @@ JAX := KERAS_BACKEND=jax JAX_PLATFORMS=cpu \
 
 test-jax: $(VENV)/installed-dev
 	$(THREADS) $(JAX) $(BIN)/python -m pytest -m "not slow" $(JAX_TESTS)
+	$(THREADS) $(JAX) $(BIN)/python -m pytest -m slow tests/zoo/test_resume.py
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -27,9 +27,13 @@ class GracefulInterrupt(keras.callbacks.Callback):
         super().__init__()
         self.received = None
         self._previous = {}
+        self._trained = None
 
     def on_train_begin(self, logs=None):
         """Takes over both signals, where Python lets it: in the main thread."""
+        # Under JAX asking a callback for its `model` reads the last step's state, which the step
+        # that a signal comes in the middle of has given away.
+        self._trained = self.model
         try:
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._previous[number] = signal.signal(number, self._on_signal)
@@ -44,7 +48,7 @@ class GracefulInterrupt(keras.callbacks.Callback):
 
     def _ask_to_stop(self):
         # Python calls this between two steps or within one; fit looks at it after the step.
-        self.model.stop_training = True
+        self._trained.stop_training = True
 
     def _restore(self):
         for number, handler in self._previous.items():

@@ -1,5 +1,6 @@
 """Signals stop training after the step, and only then."""
 
+import itertools
 import os
 import signal
 import threading
@@ -48,6 +49,26 @@ def test_the_step_is_finished_and_the_next_is_not_begun(number):
     assert fit(interrupt, SignalAt(number, batch=2)) == 3
     assert interrupt.received == number
     assert signal.getsignal(number) is handler
+
+
+class SignalInStep(keras.callbacks.Callback):
+    """Sends it when the second step has used up the state before it, and not yet told its own."""
+
+    def on_train_begin(self, logs=None):
+        gan, count = self.model, itertools.count(1)
+        step = gan.train_function
+
+        def train_function(*args):
+            results = step(*args)
+            if next(count) == 2:
+                os.kill(os.getpid(), signal.SIGINT)
+            return results
+
+        gan.train_function = train_function
+
+
+def test_what_the_interrupted_step_has_learned_is_kept():
+    assert fit(GracefulInterrupt(), SignalInStep()) == 2
 
 
 def test_without_a_signal_training_ends_by_itself():
