@@ -19,6 +19,16 @@ def test_steps_are_those_of_whole_batches(game, micro_batches):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5, err_msg=name)
 
 
+@pytest.mark.parametrize("game", ["perceptrons", "noise", "spectral norm", "critic steps"])
+def test_each_of_two_replicas_takes_its_part_in_parts(two_replicas, game):
+    plain = make(**GAMES[game])
+    with two_replicas.scope():
+        split = make(micro_batches=2, **GAMES[game])
+    trained = [[*train(gan).values(), *states(gan).values()] for gan in (plain, split)]
+    for one, other in zip(*trained, strict=True):
+        np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-5)
+
+
 def test_a_step_takes_less_memory():
     plain, split = (peak_memory(wide(micro_batches=count)) for count in (1, 4))
     assert plain > 1e6 and split < 0.5 * plain

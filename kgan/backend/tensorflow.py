@@ -141,6 +141,8 @@ def accumulate_parts(function, parts, count):
         # Gradients of tables come as the rows that have any.
         return [tf.convert_to_tensor(x) for x in numbers], rows
 
+    if num_replicas() > 1:  # Replicas cannot meet inside of a loop.
+        return _accumulate_unrolled(play, count)
     # The first outside of the loop: it tells what there is to add up.
     totals, rows = play(tf.constant(0))
     stacks = [tf.TensorArray(x.dtype, count, element_shape=x.shape).write(0, x) for x in rows]
@@ -156,6 +158,17 @@ def accumulate_parts(function, parts, count):
     )
     rows = [x.stack() for x in stacks]
     return totals, [tf.reshape(x, tf.concat([[-1], tf.shape(x)[2:]], 0)) for x in rows]
+
+
+def _accumulate_unrolled(play, count):
+    totals, collected = play(tf.constant(0))
+    collected = [collected]
+    for i in range(1, count):
+        with tf.control_dependencies(totals):
+            more, rows = play(tf.constant(i))
+        totals = [a + b for a, b in zip(totals, more, strict=True)]
+        collected.append(rows)
+    return totals, [tf.concat(x, axis=0) for x in zip(*collected, strict=True)]
 
 
 # --- Kernels ------------------------------------------------------------------------------------
