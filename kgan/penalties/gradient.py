@@ -11,7 +11,7 @@ from kgan.penalties.base import PENALTIES, Penalty, input_gradients, safe_sqrt, 
 class InputGradientPenalty(Penalty):
     """Base of the means of a function of ‖∇D(x)‖ over points x.
 
-    A subclass writes `points` and `each`. The gradient is taken in float32, and with respect to
+    A subclass writes `points` and `each`. The gradient is float32, and with respect to
     single examples: with a discriminator that judges several together (`kgan.layers.Pack`), the
     norm is that of the pack's score with respect to each of its examples.
     """
