@@ -198,9 +198,9 @@ class Roofline:
     """The best plain operations of this machine, measured in a process of their own."""
 
     def measure(self, dtype, quick):
-        import flops
+        import roofline
 
-        return flops.roofline(dtype, rounds=2 if quick else 5, quick=quick)
+        return roofline.measure(dtype, rounds=2 if quick else 5, quick=quick)
 
 
 # --- In the process that asks -------------------------------------------------------------------

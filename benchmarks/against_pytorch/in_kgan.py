@@ -5,6 +5,7 @@ import kgan  # isort: split
 import keras
 import tensorflow as tf
 
+from benchmarks import flops
 from benchmarks.against_pytorch.games import LARGE_EPSILON, LEAKY_SLOPE
 
 layers = keras.layers
@@ -127,3 +128,8 @@ class Side:
     def train(self, steps):
         """Makes `steps` updates of the generator, with their discriminator updates."""
         self.gan.fit(self.dataset, steps_per_epoch=steps, shuffle=False, verbose=0)
+
+    def flops(self):
+        """Returns the floating-point operations of a step."""
+        step = tf.function(self.gan.train_step, autograph=False)
+        return flops.count(step.get_concrete_function(next(iter(self.dataset))))

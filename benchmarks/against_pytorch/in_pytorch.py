@@ -7,6 +7,8 @@ import torch
 from torch import nn
 from torch.nn.functional import relu, softplus
 from torch.nn.utils.parametrizations import spectral_norm
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from benchmarks.against_pytorch.games import LARGE_EPSILON, LEAKY_SLOPE
 
@@ -307,3 +309,28 @@ class Side:
         for i in range(steps):
             losses = self.players.step(self.steps[i % len(self.steps)])
         [loss.item() for loss in losses]  # waits for the device
+
+    def flops(self):
+        """Returns the floating-point operations of a step, which is not compiled."""
+        with FlopCounter() as counter:
+            self.train(1)
+        return counter.total
+
+
+class FlopCounter(TorchDispatchMode):
+    """Counts the floating-point operations of matrix products and convolutions inside it.
+
+    PyTorch's own counter has the same formulas, but fails where `autograd.grad` meets weights.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.total = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        """Calls an operation of PyTorch, and adds what it counts for."""
+        kwargs = kwargs or {}
+        result = function(*args, **kwargs)
+        formula = flop_registry.get(function._overloadpacket)
+        self.total += formula(*args, **kwargs, out_val=result) if formula else 0
+        return result

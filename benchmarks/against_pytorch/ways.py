@@ -1,9 +1,23 @@
 """Processes that train in turn, so that no thread of one way disturbs another."""
 
+import concurrent.futures
 import importlib
 import multiprocessing
 import statistics
 import time
+
+# Forked threads of TensorFlow would hang.
+CONTEXT = multiprocessing.get_context("spawn")
+
+
+def count_flops(side, arguments):
+    """Returns the floating-point operations of a step, counted in a process of its own."""
+    with concurrent.futures.ProcessPoolExecutor(1, mp_context=CONTEXT) as pool:
+        return pool.submit(_count_here, side, arguments).result()
+
+
+def _count_here(side, arguments):
+    return importlib.import_module(f"benchmarks.against_pytorch.{side}").Side(*arguments).flops()
 
 
 def serve(pipe, side, arguments):
@@ -31,9 +45,8 @@ class Way:
         self.side, self.mode = side, mode
         self.rates = []
         self.compile_seconds = self.error = self.step_seconds = None
-        context = multiprocessing.get_context("spawn")  # forked threads of TensorFlow would hang
-        self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=serve, args=(theirs, side, arguments), daemon=True)
+        self.pipe, theirs = CONTEXT.Pipe()
+        self.process = CONTEXT.Process(target=serve, args=(theirs, side, arguments), daemon=True)
         self.process.start()
         theirs.close()
         # Ways start one after the other: else they would compile at the same time.

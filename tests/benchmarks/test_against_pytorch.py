@@ -194,3 +194,23 @@ def test_both_sides_are_of_equal_size():
         for player in ("generator", "discriminator"):
             ours = sum(int(np.prod(v.shape)) for v in getattr(gan, player).trainable_variables)
             assert ours == sum(p.numel() for p in getattr(players, player).parameters())
+
+
+def test_operations_are_counted_alike():
+    """Dense layers have no cheaper form; those of up-sampled convolutions are 4 products, not 9."""
+    counted = {}
+    for name in ("wgan_gp", "dcgan"):
+        game = small(name)
+        images = games.draw_images(game, steps=2)
+        sides = [
+            side.Side(name, game, mode, "float32", images)
+            for side, mode in ((in_kgan, "fit"), (in_pytorch, "eager"))
+        ]
+        counted[name] = [side.flops() for side in sides]
+    ours, theirs = counted["wgan_gp"]
+    # The gradient by a column of ones is a sum to one side and a product to the other.
+    assert ours == pytest.approx(theirs, rel=0.01)
+    ours, theirs = counted["dcgan"]
+    # Forward and both gradients of both up-sampled convolutions.
+    saved = 3 * 2 * (9 - 4) * 4 * (16 * 16 * 16 * 16 + 32 * 32 * 16 * 8)
+    assert theirs - ours == pytest.approx(saved, rel=0.01)
