@@ -33,6 +33,15 @@ HINTS = {
 }
 
 
+# Layers that compute what somebody else has written, of which nothing is known.
+OF_OTHERS = (
+    keras.layers.Lambda,
+    keras.layers.FlaxLayer,
+    keras.layers.JaxLayer,
+    keras.layers.TFSMLayer,
+    keras.layers.TorchModuleWrapper,
+)
+
 # Whose turn this thread computes: replicas are traced in one each.
 _turn = threading.local()
 
@@ -1059,11 +1068,16 @@ def _dealt(rows, k):
 
 def _is_by_example(layer):
     """Whether a layer is known to treat each example by itself, and to add no losses."""
-    is_known = type(layer).__module__.split(".")[0] in ("keras", "kgan")
+    home = type(layer).__module__.split(".")[0]
+    is_known = home in ("keras", "kgan") and not isinstance(layer, OF_OTHERS)
     reads_batch = getattr(layer, "reads_batch", False)
     is_batch_norm = isinstance(layer, keras.layers.BatchNormalization)
     regularizes = getattr(layer, "activity_regularizer", None) is not None
-    return is_known and not (reads_batch or is_batch_norm or regularizes)
+    # A graph may have operations that are no layers: in kgan's own, none of them is over the batch.
+    levels = {} if home == "kgan" else getattr(layer, "_nodes_by_depth", {})
+    operations = [node.operation for level in levels.values() for node in level]
+    are_layers = all(isinstance(one, keras.layers.Layer) for one in operations)
+    return is_known and are_layers and not (reads_batch or is_batch_norm or regularizes)
 
 
 def _listed(components):

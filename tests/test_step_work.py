@@ -104,11 +104,23 @@ class Mine(keras.layers.Layer):
         kgan.layers.MinibatchStandardDeviation(group_size=2),
         keras.layers.ActivityRegularization(l2=0.1),
         Mine(),
+        keras.layers.Lambda(lambda x: x - keras.ops.mean(x, axis=0)),
     ],
     ids=lambda layer: layer.name,
 )
 def test_what_may_read_the_batch_has_a_pass_for_each(layer):
     gan = make_gan(further=[layer], updates="alternating")
+    assert convolutions(gan) == ITS_TURN + GENERATOR_S_TURN
+
+
+def test_an_operation_that_is_no_layer_may_read_the_batch():
+    gan = make_gan(updates="alternating")
+    x = gan.discriminator.layers[-2].output
+    x = keras.ops.concatenate([x, x - keras.ops.mean(x, axis=0)])
+    gan = kgan.GAN(
+        gan.generator, keras.Model(gan.discriminator.inputs, keras.layers.Dense(1)(x))
+    )
+    gan.compile("sgd", "sgd", updates="alternating")
     assert convolutions(gan) == ITS_TURN + GENERATOR_S_TURN
 
 
