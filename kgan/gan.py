@@ -15,7 +15,7 @@ from kgan import dynamics as dynamics_room
 from kgan import penalties as penalties_room
 from kgan.layers.pack import Pack
 from kgan.layers.reparametrization import shared_weights
-from kgan.rematerialization import Rematerialized, paused
+from kgan.rematerialization import Rematerialized, graph_of, paused
 from kgan.round import Round
 
 UPDATES = ("simultaneous", "alternating")
@@ -1131,10 +1131,11 @@ def _observed(discriminator, layers, rematerialize):
     if not layers:
         called = Rematerialized(discriminator) if rematerialize else discriminator
         return lambda inputs, training: (called(inputs, training=training), {})
-    functional = getattr(discriminator, "_functional", discriminator)
-    if not isinstance(functional, keras.Model) or not hasattr(functional, "_nodes_by_depth"):
+    functional = graph_of(discriminator)
+    if functional is None:
         raise ValueError(
-            "Features of layers can only be read off a Functional or Sequential discriminator. "
+            "Features of layers can only be read off a Functional or Sequential discriminator "
+            "without a `call` of its own. "
             f"Received: layers={layers}, discriminator={discriminator!r}"
         )
     # A layer may stand in several models: what counts is what it computes in this one.

@@ -20,6 +20,13 @@ def check(gan, count, components):
     if isinstance(count, bool) or not (isinstance(count, int) and count >= 1):
         raise ValueError(f"micro_batches must be an int of 1 or more. Received: {count!r}")
     layers = [x for one in gan.networks.values() for x in one._flatten_layers()]
+    assigns = [one for one in layers if isinstance(one, keras.layers.SpectralNormalization)]
+    if count > 1 and assigns:
+        raise ValueError(
+            "keras.layers.SpectralNormalization assigns its kernel in each micro-batch; "
+            "kgan.layers.SpectralNormalization leaves its own alone. "
+            f"Received: micro_batches={count}, {assigns[0]!r}"
+        )
     references = [layer for layer in layers if isinstance(layer, ReferenceBatch)]
     refused = references + [component for component in components if component.whole_batch]
     if count > 1 and refused:

@@ -12,6 +12,10 @@ from collections.abc import Callable
 
 import keras
 
+# Keras offers no public way to the seeds of what is drawn without a seed.
+from keras.src.backend.common.global_state import get_global_attribute
+from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR, global_seed_generator
+
 from kgan import backend
 from kgan.layers.reparametrization import Reparametrization, given_weights
 from kgan.recording import Recording
@@ -36,6 +40,19 @@ def paused():
         _thread.is_paused = before
 
 
+def graph_of(network):
+    """Returns the Functional model that a network computes, or None if it computes more or else.
+
+    Args:
+        network: built `keras.Model`.
+    """
+    graph = getattr(network, "_functional", network)
+    # The class whose `call` it is; a user's own may do anything with the graph.
+    caller = next(one for one in type(network).__mro__ if "call" in vars(one))
+    is_keras = caller.__module__.split(".")[0] == "keras"
+    return graph if is_keras and hasattr(graph, "_nodes_by_depth") else None
+
+
 class Rematerialized:
     """A network that keeps in training what enters each of its parts, and nothing inside of them.
 
@@ -51,8 +68,7 @@ class Rematerialized:
     def __init__(self, network, losses_of=None):
         self.network = network
         self.losses_of = losses_of or network
-        functional = getattr(network, "_functional", network)
-        self.functional = functional if hasattr(functional, "_nodes_by_depth") else None
+        self.functional = graph_of(network)
         self.parts = _parts(self.functional) if self.functional else None
 
     def __call__(self, inputs, training=False):
@@ -85,7 +101,8 @@ class Rematerialized:
     def _compute(self, layers, function, inputs):
         """Returns what a function of tensors and of the variables of layers computes, as a list."""
         weights = _effective_weights(layers)  # which moves the states of their power iterations
-        variables = _unique(v for layer in layers for v in layer.variables)
+        own = [v for layer in layers for v in layer.variables]
+        variables = _unique([*own, *_shared_seeds()])
         trained = [v for v in variables if v.trainable]
         states = [(v, keras.ops.copy(v)) for v in variables if not v.trainable]
         is_float = [keras.backend.is_float_dtype(_dtype(x)) for x in inputs]
@@ -98,6 +115,7 @@ class Rematerialized:
             scope = Recording([*zip(trained, values, strict=True), *states])
             with given_weights(_replaced(weights, effective), training=True), scope:
                 outputs = function(given)
+            _check_assigned(scope.assigned)
             count[:], assigned[:] = [len(outputs)], scope.assigned
             return [*outputs, *scope.losses], scope.values(assigned)
 
@@ -112,6 +130,27 @@ class Rematerialized:
             # Not the method of a Functional model, which refuses.
             keras.layers.Layer.add_loss(self.losses_of, loss)
         return results[: count[0]]
+
+
+def _shared_seeds():
+    """Returns the state of what layers without a seed of their own draw from, as a list."""
+    generator = get_global_attribute(GLOBAL_SEED_GENERATOR)
+    # Keras makes it when something is first drawn, which a pass that is recorded cannot. Under JAX
+    # and on replicas nothing can be drawn from a new one.
+    if generator is None and keras.backend.backend() == "tensorflow":
+        generator = global_seed_generator() if backend.num_replicas() == 1 else None
+    return [] if generator is None else [generator.state]
+
+
+def _check_assigned(variables):
+    """Raises ValueError if these, which were assigned in a pass, are not all states."""
+    learned = [variable.path for variable in variables if variable.trainable]
+    if learned:
+        raise ValueError(
+            "rematerialize computes a pass twice, so no layer may assign what it learns in one; "
+            "kgan.layers.SpectralNormalization leaves its kernel alone, and Keras's does not. "
+            f"Received: a network that assigns {learned[0]}"
+        )
 
 
 @dataclasses.dataclass(frozen=True)

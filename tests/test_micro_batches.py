@@ -71,6 +71,8 @@ def test_what_looks_at_the_whole_batch_is_refused():
     make(dynamics=["top_k"])
     with pytest.raises(ValueError, match="TopK looks at the whole batch.*micro_batches=2, TopK"):
         make(micro_batches=2, dynamics=["top_k"])
+    with pytest.raises(ValueError, match="MaxGradient looks at the whole batch"):
+        make(micro_batches=2, penalties=["max_gradient"])
     with pytest.raises(ValueError, match="ReferenceBatch looks at the whole batch"):
         make(micro_batches=2, discriminator=reference_discriminator)
 

@@ -55,6 +55,31 @@ def subclassed_discriminator():
     return network
 
 
+class Halved(keras.Model):
+    """A graph, and more than that."""
+
+    def __init__(self):
+        images = keras.Input((8, 8, 1))
+        x = keras.layers.Dense(3, name="features")(keras.layers.Flatten()(images))
+        super().__init__(images, keras.layers.Dense(1)(x))
+
+    def call(self, inputs, training=None, mask=None):
+        return 0.5 * super().call(inputs, training=training, mask=mask)
+
+
+class Unseeded(keras.layers.Layer):
+    """Draws from the seeds that all the program shares."""
+
+    def call(self, inputs):
+        return inputs * keras.random.uniform(keras.ops.shape(inputs), 0.5, 1.5)
+
+
+def unseeded_discriminator():
+    images = keras.Input((8, 8, 1))
+    x = Unseeded()(keras.layers.Dense(4)(keras.layers.Flatten()(images)))
+    return keras.Model(images, keras.layers.Dense(1)(x))
+
+
 FURTHER = {
     "every state": {"generator": random_generator},
     "layers' losses": {
@@ -63,6 +88,7 @@ FURTHER = {
         "auxiliary_losses": [kgan.losses.FeatureMatching(layers=["features"])],
     },
     "subclassed": {"discriminator": subclassed_discriminator},
+    "a graph with a call of its own": {"discriminator": Halved},
     "in parts": {"generator": random_generator, "micro_batches": 2},
     "path length": {"penalties": ["path_length:1,every=2"]},
 }
@@ -77,6 +103,40 @@ def test_steps_are_the_plain_ones(game):
         np.testing.assert_allclose(less_logs[name], values, rtol=1e-5, atol=1e-5, err_msg=name)
     for (name, one), other in zip(states(plain).items(), states(less).values(), strict=True):
         np.testing.assert_allclose(other, one, rtol=1e-5, atol=1e-5, err_msg=name)
+
+
+@tensorflow_only("JAX draws nothing without a seed")
+def test_draws_without_a_seed_are_the_same():
+    trained = []
+    for rematerialize in (False, True):
+        gan = make(discriminator=unseeded_discriminator, rematerialize=rematerialize)
+        keras.utils.set_random_seed(4)
+        trained.append([*train(gan).values(), *states(gan).values()])
+    for one, other in zip(*trained, strict=True):
+        np.testing.assert_allclose(other, one, rtol=1e-5, atol=1e-5)
+
+
+def test_a_layer_that_assigns_its_kernel_is_refused():
+    def discriminator():
+        images = keras.Input((8, 8, 1))
+        x = keras.layers.SpectralNormalization(keras.layers.Dense(4))(
+            keras.layers.Flatten()(images)
+        )
+        return keras.Model(images, keras.layers.Dense(1)(x))
+
+    train(make(discriminator=discriminator), steps=1)
+    with pytest.raises(ValueError, match="kgan.layers.SpectralNorm.*Received: .* assigns .*kernel"):
+        train(make(discriminator=discriminator, rematerialize=True), steps=1)
+    with pytest.raises(ValueError, match="kgan.layers.SpectralNorm.*Received: micro_batches=2, <"):
+        make(discriminator=discriminator, micro_batches=2)
+
+
+def test_features_are_not_read_off_a_graph_that_is_not_all():
+    with pytest.raises(ValueError, match="without a `call` of its own. Received: layers="):
+        make(
+            discriminator=Halved,
+            auxiliary_losses=[kgan.losses.FeatureMatching(layers=["features"])],
+        )
 
 
 def test_every_state_moves():

@@ -335,6 +335,8 @@ class MaxGradient(InputGradientPenalty):
     250.0
     """
 
+    whole_batch = True
+
     def __init__(self, weight=1.0, every=1, name=None):
         super().__init__(weight, every, name)
 
