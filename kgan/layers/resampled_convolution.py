@@ -6,7 +6,13 @@ from keras import ops
 # Keras offers no public way to read a variable as it is stored inside a layer that autocasts.
 from keras.src.backend import AutocastScope
 
-from kgan.layers.resampling import check_taps, fir_downsample, fir_upsample, nearest_upsample
+from kgan.layers.resampling import (
+    check_halvable,
+    check_taps,
+    fir_downsample,
+    fir_upsample,
+    nearest_upsample,
+)
 
 # What `keras.layers.Conv2D` takes and the layers here decide themselves.
 FIXED = {
@@ -249,6 +255,8 @@ class DownsampleConv2D(ResampledConv2D):
     def compute_output_shape(self, input_shape):
         """Returns `(batch, height / 2, width / 2, filters)`, rounded up or, by a filter, down."""
         batch, *sides, _ = input_shape
+        if self.fir_kernel is not None:
+            check_halvable(sides)
         further = 1 if self.fir_kernel is None else 0
         sides = (None if side is None else (side + further) // 2 for side in sides)
         return (batch, *sides, self.filters)

@@ -58,8 +58,19 @@ def fir_upsample(images, taps):
     return _filtered(spread, taps, padding=((len(taps) + 1) // 2, len(taps) // 2 - 1), gain=4.0)
 
 
+def check_halvable(sides):
+    """Raises ValueError unless each side, where it is known, is of two pixels or more."""
+    if any(side is not None and side < 2 for side in sides):
+        raise ValueError(
+            "A FIR filter halves images of 2 or more pixels a side. "
+            f"Received: images of {tuple(sides)} pixels"
+        )
+
+
 def fir_downsample(images, taps):
     """Returns images of half the sides, filtered as `FIRDownsample2D` does."""
+    # Of none at all TensorFlow's convolution returns what happens to be in memory.
+    check_halvable(images.shape[1:3])
     return _filtered(images, taps, padding=((len(taps) - 1) // 2, len(taps) // 2 - 1), stride=2)
 
 
@@ -240,4 +251,5 @@ class FIRDownsample2D(FIRFilter2D):
     def compute_output_shape(self, input_shape):
         """Returns `(batch, height // 2, width // 2, channels)`."""
         batch, height, width, channels = input_shape
+        check_halvable((height, width))
         return (batch, _scaled(height, 1, 2), _scaled(width, 1, 2), channels)

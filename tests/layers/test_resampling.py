@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kgan.layers import FIRDownsample2D, FIRUpsample2D, NearestUpsample2D
+from kgan.layers import DownsampleConv2D, FIRDownsample2D, FIRUpsample2D, NearestUpsample2D
 from tests.conformance import run_layer_test
 from tests.frameworks import tensorflow_only
 
@@ -153,3 +153,15 @@ def test_bad_kernels(cls, kernel):
 def test_bad_size(size):
     with pytest.raises(ValueError, match=f"`size` must be a positive .* Received: size={size}"):
         NearestUpsample2D(size)
+
+
+@pytest.mark.parametrize("sides", [(1, 4), (4, 1), (1, 1)])
+@pytest.mark.parametrize(
+    "cls", [FIRDownsample2D, lambda: DownsampleConv2D(2, 3, fir_kernel=(1, 1))]
+)
+def test_one_pixel_is_not_halved(cls, sides):
+    shape = (2, *sides, 3)
+    with pytest.raises(ValueError, match="2 or more pixels a side. Received: images of "):
+        cls()(np.ones(shape, "float32"))
+    with pytest.raises(ValueError, match="2 or more pixels a side. Received: images of "):
+        cls().compute_output_shape(shape)
