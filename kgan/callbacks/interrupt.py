@@ -34,8 +34,13 @@ class GracefulInterrupt(keras.callbacks.Callback):
         # Under JAX asking a callback for its `model` reads the last step's state, which the step
         # that a signal comes in the middle of has given away.
         self._trained = self.model
+        self.received = None
         try:
             for number in (signal.SIGINT, signal.SIGTERM):
+                # Of a `fit` that raised Keras does not tell its callbacks that it has ended.
+                ended = getattr(signal.getsignal(number), "__self__", None)
+                if isinstance(ended, GracefulInterrupt):
+                    ended._restore()
                 self._previous[number] = signal.signal(number, self._on_signal)
         except ValueError:
             # Only the main thread may handle signals; elsewhere whoever owns it decides.

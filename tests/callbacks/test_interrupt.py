@@ -134,3 +134,24 @@ def test_each_worker_speaks_as_often(others):
 def test_workers_must_speak_now_and_then():
     with pytest.raises(ValueError, match="every_steps"):
         AgreedInterrupt(every_steps=0)
+
+
+class Failing(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        raise ArithmeticError("in the middle of training")
+
+
+def test_a_training_that_failed_has_no_say_after_the_next():
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(ArithmeticError):
+        fit(GracefulInterrupt(), Failing())
+    assert fit(GracefulInterrupt()) == 6
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_what_stopped_a_training_does_not_stop_the_next():
+    interrupt = AgreedInterrupt(every_steps=1)
+    assert fit(interrupt, SignalAt(signal.SIGINT, batch=2)) == 3
+    assert interrupt.received == signal.SIGINT
+    assert fit(interrupt) == 6
+    assert interrupt.received is None
