@@ -13,8 +13,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
     It computes what `keras.layers.BatchNormalization` does, from the same arguments and weights,
     and takes its place in files. Images in training go through one kernel, which reads them once
     for both moments; Keras's form makes an intermediate result of each of its steps. All else
-    (inference, other ranks and axes, masks, renormalisation, statistics of all replicas, float64)
-    is Keras's own.
+    (inference, other ranks and axes, masks, renormalisation, statistics of all replicas, weights
+    that are not float32) is Keras's own.
 
     Args:
         **kwargs: as of `keras.layers.BatchNormalization`.
@@ -48,4 +48,5 @@ class BatchNormalization(keras.layers.BatchNormalization):
     def _is_of_images(self, inputs):
         is_last = self.axis in (-1, len(inputs.shape) - 1)
         is_plain = is_last and not (self.synchronized or self.renorm)
-        return len(inputs.shape) == 4 and is_plain and self.compute_dtype != "float64"
+        # The kernel's statistics are float32.
+        return len(inputs.shape) == 4 and is_plain and self.variable_dtype == "float32"

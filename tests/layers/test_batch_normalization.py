@@ -137,3 +137,12 @@ def test_float64_is_left_to_keras():
     """The kernel has no form of it."""
     plain, layer = both(dtype="float64")
     np.testing.assert_array_equal(layer(IMAGES, training=True), plain(IMAGES, training=True))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_weights_are_left_to_keras(dtype):
+    ours, keras_s = (
+        cls(dtype=dtype)(IMAGES, training=True)
+        for cls in (BatchNormalization, keras.layers.BatchNormalization)
+    )
+    np.testing.assert_array_equal(ops.cast(ours, "float32"), ops.cast(keras_s, "float32"))
