@@ -95,7 +95,7 @@ def _what_is_wrong(jobs, job, index, addresses):
         return "The addresses of a job are a list."
     if len(jobs.get("chief", ())) > 1:
         return "There is at most one chief."
-    if job not in jobs or not 0 <= index < len(jobs[job]):
+    if not isinstance(job, str) or job not in jobs or not 0 <= index < len(jobs[job]):
         return "The task must be one of the cluster's."
     bad = [a for a in addresses if not (isinstance(a, str) and a.rpartition(":")[2].isdigit())]
     if bad or len(set(addresses)) < len(addresses):

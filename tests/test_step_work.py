@@ -117,9 +117,7 @@ def test_an_operation_that_is_no_layer_may_read_the_batch():
     gan = make_gan(updates="alternating")
     x = gan.discriminator.layers[-2].output
     x = keras.ops.concatenate([x, x - keras.ops.mean(x, axis=0)])
-    gan = kgan.GAN(
-        gan.generator, keras.Model(gan.discriminator.inputs, keras.layers.Dense(1)(x))
-    )
+    gan = kgan.GAN(gan.generator, keras.Model(gan.discriminator.inputs, keras.layers.Dense(1)(x)))
     gan.compile("sgd", "sgd", updates="alternating")
     assert convolutions(gan) == ITS_TURN + GENERATOR_S_TURN
 

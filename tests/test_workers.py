@@ -35,6 +35,7 @@ def strategy_of(cluster, job, index):
         (config({"worker": ["a:1"]}, index="first"), "ValueError"),
         (config({"worker": ["a:1"]}, index=1), "The task must be one of the cluster's"),
         (config({"worker": ["a:1"]}, index=-1), "The task must be one of the cluster's"),
+        (config({"worker": ["a:1"]}, job=["worker"]), "The task must be one of the cluster's"),
         (config({"worker": ["a:1"]}, job="chief"), "The task must be one of the cluster's"),
         (config({"worker": ["a:1"], "ps": ["b:1"]}), "Its jobs are chief and worker"),
         (config({"worker": "a:1"}), "The addresses of a job are a list"),
