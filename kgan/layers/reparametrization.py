@@ -212,9 +212,7 @@ class SpectralNormalization(Reparametrization):
         if training:
             # A zero would remain zero when the kernel no longer is.
             stored.assign(ops.where(is_zero, stored.value, u))
-        # A quotient's gradient takes three more passes over the kernel than a product's.
-        scale = 1.0 / ops.where(is_zero, 1.0, sigma)
-        return ops.cast(kernel * scale, weight.dtype)
+        return ops.cast(kernel / ops.where(is_zero, 1.0, sigma), weight.dtype)
 
     def _matrix(self, kernel):
         """The paper's W^T: one column for each output."""
